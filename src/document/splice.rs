@@ -1,0 +1,47 @@
+//! An edit is plain data: a span and what comes in its place.
+
+use super::Span;
+use zeroize::Zeroizing;
+
+/// A replacement for the bytes in `span`; an empty span inserts.
+pub struct Splice {
+    /// What goes.
+    pub span: Span,
+    /// What comes.
+    pub text: Zeroizing<Vec<u8>>,
+}
+
+impl Splice {
+    /// A replacement of `span` by `text`.
+    #[must_use]
+    pub fn new(span: Span, text: impl Into<Vec<u8>>) -> Self {
+        Self {
+            span,
+            text: Zeroizing::new(text.into()),
+        }
+    }
+}
+
+/// `source` with all `splices` applied. They need not come in order;
+/// insertions at one place keep the order in which they were given.
+///
+/// # Panics
+/// Where two splices overlap: that is a mistake of a store, and the text would be wrong.
+#[must_use]
+pub fn splice(source: &[u8], splices: &mut [Splice]) -> Zeroizing<Vec<u8>> {
+    if !splices.is_sorted_by_key(|s| s.span.start) {
+        splices.sort_by_key(|s| s.span.start);
+    }
+    let grown: usize = splices.iter().map(|s| s.text.len()).sum();
+    let mut out = Zeroizing::new(Vec::with_capacity(source.len() + grown));
+    let mut at = 0;
+    for s in splices.iter() {
+        let range = s.span.range();
+        assert!(at <= range.start, "splices overlap at byte {}", range.start);
+        out.extend_from_slice(&source[at..range.start]);
+        out.extend_from_slice(&s.text);
+        at = range.end;
+    }
+    out.extend_from_slice(&source[at..]);
+    out
+}
