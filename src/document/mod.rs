@@ -5,11 +5,13 @@
 
 mod data;
 mod path;
+mod scalar;
 mod splice;
 mod walk;
 
 pub use data::Data;
 pub use path::{Path, PathError, Step};
+pub use scalar::canonical;
 pub use splice::{Splice, splice};
 pub use walk::{Leaf, LeafKind, Leaves, Marking, NoMarking};
 
@@ -200,6 +202,8 @@ pub struct Document {
     pub nodes: Vec<Node>,
     /// The trees of the file.
     pub branches: Vec<Branch>,
+    /// Columns a level of indentation, as the text has them; what sops would use where it has none.
+    pub indent_step: u32,
     /// The first thing found that stock sops has no room for, and where.
     pub beyond_sops: Option<(BeyondSops, NodeId)>,
 }

@@ -163,6 +163,14 @@ impl Document {
         Path(steps)
     }
 
+    /// The collection that holds `id`; `None` for a root.
+    #[must_use]
+    pub fn parent(&self, id: NodeId) -> Option<NodeId> {
+        let first = self.branches.iter().find(|b| (b.first..b.end).contains(&id));
+        let from = first.map_or(0, |b| b.first);
+        (from..id).rev().find(|&above| self.node(above).end > id)
+    }
+
     /// The key node of the entry of mapping `id` whose value (or key) is `child`.
     #[must_use]
     pub fn key_of(&self, id: NodeId, child: NodeId) -> Option<NodeId> {

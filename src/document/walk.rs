@@ -12,6 +12,15 @@ pub trait Marking {
     fn comment(&self, text: &[u8]) -> bool;
 }
 
+impl<M: Marking + ?Sized> Marking for &M {
+    fn key(&self, key: &[u8]) -> bool {
+        (**self).key(key)
+    }
+    fn comment(&self, text: &[u8]) -> bool {
+        (**self).comment(text)
+    }
+}
+
 /// Marks nothing.
 pub struct NoMarking;
 
@@ -53,6 +62,8 @@ pub struct Leaf {
 }
 
 struct Frame {
+    /// The collection; for a branch its first node.
+    id: NodeId,
     end: NodeId,
     /// Where the walk goes on behind this collection, if it came by an alias.
     back: Option<NodeId>,
@@ -80,6 +91,8 @@ pub struct Leaves<'d, M> {
     /// For every step on the way: its key node, or its list index.
     steps: Vec<Way>,
     via: Option<NodeId>,
+    /// How many steps lead to `via`.
+    via_steps: usize,
     started: bool,
 }
 
@@ -101,6 +114,7 @@ impl Document {
             aad: Vec::with_capacity(128),
             steps: Vec::with_capacity(16),
             via: None,
+            via_steps: 0,
             started: false,
         }
     }
@@ -132,6 +146,23 @@ impl<M: Marking> Leaves<'_, M> {
         Path(self.steps.iter().map(|way| self.named(*way)).collect())
     }
 
+    /// The path of the outermost alias that led to the leaf just given;
+    /// without an alias the path of the leaf.
+    #[must_use]
+    pub fn path_to_alias(&self) -> Path {
+        let mut path = self.path();
+        if self.via.is_some() {
+            path.0.truncate(self.via_steps);
+        }
+        path
+    }
+
+    /// The collections that hold the leaf just given, from the root down: the node
+    /// (an alias where one led into it) and the number of steps on the path to it.
+    pub fn containers(&self) -> impl Iterator<Item = (NodeId, usize)> + '_ {
+        self.stack.iter().skip(1).map(|frame| (frame.id, frame.steps))
+    }
+
     fn named(&self, way: Way) -> Step {
         match way {
             Way::Key(key) => Step::Key(self.document.key_text(key).to_vec()),
@@ -153,6 +184,7 @@ impl<M: Marking> Leaves<'_, M> {
         self.aad.clear();
         self.steps.clear();
         self.stack.push(Frame {
+            id: branch.first,
             end: branch.end,
             back: None,
             aad: 0,
@@ -245,8 +277,10 @@ impl<M: Marking> Leaves<'_, M> {
         }
         if is_alias && via.is_none() {
             self.via = Some(id);
+            self.via_steps = self.steps.len();
         }
         self.stack.push(Frame {
+            id,
             end: node.end,
             back: is_alias.then_some(behind),
             aad: self.aad.len(),

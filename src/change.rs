@@ -1,0 +1,187 @@
+//! Changing one value of a plaintext document, by splicing: what was not named stays.
+
+use crate::document::{Data, Document, Kind, NodeId, Path, Splice, Step, Type, splice};
+use crate::store::{EmitError, Layout, Store};
+use zeroize::Zeroizing;
+
+/// Why a document was not changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    /// The path is empty.
+    #[error("the path is empty")]
+    EmptyPath,
+    /// A key was given where there is a list.
+    #[error("{0} is a list: it takes an index, not a key")]
+    KeyOnList(Path),
+    /// An index was given where there is a mapping.
+    #[error("{0} is a mapping: it takes a key, not an index")]
+    IndexOnMapping(Path),
+    /// Nothing is there.
+    #[error("{0} not found")]
+    NotFound(Path),
+    /// A value is in the way of a path.
+    #[error("{0} is a value, nothing lies below it")]
+    Scalar(Path),
+    /// The value is reached through an alias; changing it would change it elsewhere, too.
+    #[error("{0} is an alias: change the value that it stands for")]
+    Alias(Path),
+    /// The format cannot hold the value there.
+    #[error(transparent)]
+    Emit(#[from] EmitError),
+}
+
+/// The text of `document` with the value at `path` set to `data`, or `None` where it is that
+/// already. A missing key is appended with all that the path wants, an index behind the end of
+/// a list appends, a scalar in the way gives way.
+///
+/// # Errors
+/// [`ChangeError`]; see there.
+pub fn set(
+    store: &dyn Store,
+    document: &Document,
+    path: &Path,
+    data: &Data,
+    layout: Layout,
+) -> Result<Option<Zeroizing<Vec<u8>>>, ChangeError> {
+    if path.0.is_empty() {
+        return Err(ChangeError::EmptyPath);
+    }
+    let Some(root) = document.branches.first().and_then(|b| b.root) else {
+        return append(store, document, None, &path.0, data, layout).map(Some);
+    };
+    let (found, steps) = descend(document, root, path)?;
+    if steps == path.0.len() {
+        if same(&document.data(found), data) {
+            return Ok(None);
+        }
+        let splices = vec![store.replace(document, found, data, layout)?];
+        return Ok(Some(applied(document, splices)));
+    }
+    let rest = &path.0[steps..];
+    if is_collection(document, found) {
+        return append(store, document, Some(found), rest, data, layout).map(Some);
+    }
+    let splices = vec![store.replace(document, found, &nested(rest, data), layout)?];
+    Ok(Some(applied(document, splices)))
+}
+
+/// The text of `document` without the entry or item at `path`.
+///
+/// # Errors
+/// [`ChangeError`]; see there.
+pub fn unset(
+    store: &dyn Store,
+    document: &Document,
+    path: &Path,
+) -> Result<Zeroizing<Vec<u8>>, ChangeError> {
+    let Some((_, above)) = path.0.split_last() else {
+        return Err(ChangeError::EmptyPath);
+    };
+    let missing = || ChangeError::NotFound(path.clone());
+    let root = document.branches.first().and_then(|b| b.root);
+    let (found, steps) = descend(document, root.ok_or_else(missing)?, path)?;
+    if steps < path.0.len() {
+        return Err(if is_collection(document, found) {
+            ChangeError::NotFound(Path(path.0[..=steps].to_vec()))
+        } else {
+            ChangeError::Scalar(Path(path.0[..steps].to_vec()))
+        });
+    }
+    let parent = document.find(0, &Path(above.to_vec())).ok_or_else(missing)?;
+    Ok(applied(document, store.remove(document, parent, found)))
+}
+
+/// Goes down as far as the path leads: the node reached and the number of steps taken.
+fn descend(
+    document: &Document,
+    root: NodeId,
+    path: &Path,
+) -> Result<(NodeId, usize), ChangeError> {
+    let mut at = root;
+    for (taken, step) in path.0.iter().enumerate() {
+        let here = || Path(path.0[..taken].to_vec());
+        match (document.node(at).kind, step) {
+            (Kind::Alias, _) => return Err(ChangeError::Alias(here())),
+            (Kind::Sequence, Step::Key(_)) => return Err(ChangeError::KeyOnList(here())),
+            (Kind::Mapping, Step::Index(_)) => return Err(ChangeError::IndexOnMapping(here())),
+            _ => {}
+        }
+        match document.step(at, step) {
+            Some(child) => at = child,
+            None => return Ok((at, taken)),
+        }
+    }
+    Ok((at, path.0.len()))
+}
+
+fn is_collection(document: &Document, id: NodeId) -> bool {
+    matches!(document.node(id).kind, Kind::Mapping | Kind::Sequence)
+}
+
+/// Appends what `steps` lead to, the first of them in the collection itself.
+fn append(
+    store: &dyn Store,
+    document: &Document,
+    collection: Option<NodeId>,
+    steps: &[Step],
+    data: &Data,
+    layout: Layout,
+) -> Result<Zeroizing<Vec<u8>>, ChangeError> {
+    let Some((first, rest)) = steps.split_first() else {
+        return Err(ChangeError::EmptyPath);
+    };
+    let key = match first {
+        Step::Key(key) => Some(key.as_slice()),
+        Step::Index(_) => None,
+    };
+    let data = nested(rest, data);
+    let splices = store.insert(document, collection, key, &data, layout)?;
+    Ok(applied(document, splices))
+}
+
+/// `data` inside of the mappings and one-item lists that `steps` name.
+fn nested(steps: &[Step], data: &Data) -> Data {
+    steps
+        .iter()
+        .rev()
+        .fold(data.clone(), |inner, step| match step {
+            Step::Key(key) => Data::Map(vec![(key.clone(), inner)]),
+            Step::Index(_) => Data::List(vec![inner]),
+        })
+}
+
+/// Equal values; numbers of one canonical text are equal, comments do not count.
+fn same(one: &Data, other: &Data) -> bool {
+    fn number(ty: Type) -> bool {
+        matches!(ty, Type::Int | Type::Float)
+    }
+    match (one, other) {
+        (Data::Scalar(a, x), Data::Scalar(b, y)) => {
+            x == y && (a == b || (number(*a) && number(*b)))
+        }
+        (Data::List(a), Data::List(b)) => {
+            let values = |list: &[Data]| -> Vec<Data> {
+                let values = list.iter().filter(|d| !matches!(d, Data::Comment(..)));
+                values.cloned().collect()
+            };
+            let (a, b) = (values(a), values(b));
+            a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| same(a, b))
+        }
+        (Data::Map(a), Data::Map(b)) => {
+            let entries = |map: &[(Vec<u8>, Data)]| -> Vec<(Vec<u8>, Data)> {
+                let entries = map.iter().filter(|(_, d)| !matches!(d, Data::Comment(..)));
+                entries.cloned().collect()
+            };
+            let (a, b) = (entries(a), entries(b));
+            a.len() == b.len()
+                && a.iter()
+                    .zip(&b)
+                    .all(|(a, b)| a.0 == b.0 && same(&a.1, &b.1))
+        }
+        _ => false,
+    }
+}
+
+fn applied(document: &Document, mut splices: Vec<Splice>) -> Zeroizing<Vec<u8>> {
+    splice(&document.source, &mut splices)
+}

@@ -1,0 +1,176 @@
+//! Groups of flags that several commands share.
+
+use crate::cli::failure::{Failure, Outcome, Status};
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// The formats that `--input-type` and `--output-type` take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// JSON.
+    Json,
+    /// YAML.
+    Yaml,
+}
+
+/// Flags of every command.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Global {
+    /// The configuration file; without it, `.sops.yaml` is looked for from the file's directory
+    /// upwards, then from the working directory.
+    #[arg(long, global = true, value_name = "FILE", env = "SOPS_CONFIG", hide_env_values = true)]
+    pub config: Option<PathBuf>,
+    /// Columns a level of indentation in newly written text.
+    #[arg(long, global = true, value_name = "N")]
+    pub indent: Option<usize>,
+    /// Accepted for sops; bulla says no more with it.
+    #[arg(long, global = true, hide = true)]
+    pub verbose: bool,
+    /// Accepted for sops; bulla never asks a network for its version.
+    #[arg(long, global = true, hide = true)]
+    pub disable_version_check: bool,
+    /// Accepted for sops; bulla never asks a network for its version.
+    #[arg(long, global = true, hide = true)]
+    pub check_for_updates: bool,
+    /// Accept a key that stands twice in one mapping, to rescue old files.
+    #[arg(long, global = true)]
+    pub allow_duplicate_keys: bool,
+    /// Accepted for sops: keys are always tried on this machine.
+    #[arg(long, global = true, hide = true)]
+    pub enable_local_keyservice: bool,
+}
+
+/// Which format a file has.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Types {
+    /// The format of the input; without it the file's name says.
+    #[arg(long, value_name = "FORMAT")]
+    pub input_type: Option<Format>,
+    /// The format of the output; without it that of the file.
+    #[arg(long, value_name = "FORMAT")]
+    pub output_type: Option<Format>,
+}
+
+/// Which keys may open the file.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Recipients {
+    /// age recipients, separated by commas; they win over the configuration's.
+    #[arg(short, long, value_name = "RECIPIENTS", env = "SOPS_AGE_RECIPIENTS", hide_env_values = true)]
+    pub age: Option<String>,
+    #[command(flatten)]
+    others: OtherKeys,
+}
+
+/// Key types that sops knows and this build does not: said, never silently left out.
+#[derive(Args, Clone, Debug, Default)]
+struct OtherKeys {
+    #[arg(short, long, hide = true, env = "SOPS_KMS_ARN", hide_env_values = true)]
+    kms: Option<String>,
+    #[arg(long, hide = true, env = "SOPS_GCP_KMS_IDS", hide_env_values = true)]
+    gcp_kms: Option<String>,
+    #[arg(long, hide = true, env = "SOPS_HUAWEICLOUD_KMS_IDS", hide_env_values = true)]
+    hckms: Option<String>,
+    #[arg(long, hide = true, env = "SOPS_AZURE_KEYVAULT_URLS", hide_env_values = true)]
+    azure_kv: Option<String>,
+    #[arg(long, hide = true, env = "SOPS_VAULT_URIS", hide_env_values = true)]
+    hc_vault_transit: Option<String>,
+    #[arg(short, long, hide = true, env = "SOPS_PGP_FP", hide_env_values = true)]
+    pgp: Option<String>,
+}
+
+impl Recipients {
+    /// The age recipients given by flag or environment.
+    ///
+    /// # Errors
+    /// Where a key of a type is given that this build cannot use.
+    pub fn age(&self) -> Outcome<Vec<String>> {
+        let others = [
+            ("kms", &self.others.kms),
+            ("gcp-kms", &self.others.gcp_kms),
+            ("hckms", &self.others.hckms),
+            ("azure-kv", &self.others.azure_kv),
+            ("hc-vault-transit", &self.others.hc_vault_transit),
+            ("pgp", &self.others.pgp),
+        ];
+        for (flag, value) in others {
+            if value.as_deref().is_some_and(|value| !value.trim().is_empty()) {
+                let message = format!("--{flag}: this version encrypts to age recipients only");
+                return Err(Failure::new(Status::General, message)
+                    .hint("leave the flag, or the environment variable that sets it, out"));
+            }
+        }
+        Ok(comma_list(self.age.as_deref().unwrap_or_default()))
+    }
+}
+
+/// The entries of a list that commas separate, blanks around them removed.
+pub fn comma_list(text: &str) -> Vec<String> {
+    let entries = text.split(',').map(str::trim);
+    entries.filter(|entry| !entry.is_empty()).map(String::from).collect()
+}
+
+/// Which values are encrypted; they win over the configuration's.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Selectors {
+    /// Leave values in clear whose key ends so.
+    #[arg(long, value_name = "SUFFIX")]
+    pub unencrypted_suffix: Option<String>,
+    /// Encrypt only values whose key ends so.
+    #[arg(long, value_name = "SUFFIX")]
+    pub encrypted_suffix: Option<String>,
+    /// Leave values in clear whose key matches.
+    #[arg(long, value_name = "REGEX")]
+    pub unencrypted_regex: Option<String>,
+    /// Encrypt only values whose key matches.
+    #[arg(long, value_name = "REGEX")]
+    pub encrypted_regex: Option<String>,
+    /// Leave values in clear under a comment that matches.
+    #[arg(long, value_name = "REGEX")]
+    pub unencrypted_comment_regex: Option<String>,
+    /// Encrypt only values under a comment that matches.
+    #[arg(long, value_name = "REGEX")]
+    pub encrypted_comment_regex: Option<String>,
+    /// Compute the MAC over encrypted values only.
+    #[arg(long)]
+    pub mac_only_encrypted: bool,
+}
+
+impl Selectors {
+    /// The selectors that were given, by the names of the metadata.
+    pub fn fields(&self) -> Vec<(&'static str, &str)> {
+        let fields = [
+            ("unencrypted_suffix", &self.unencrypted_suffix),
+            ("encrypted_suffix", &self.encrypted_suffix),
+            ("unencrypted_regex", &self.unencrypted_regex),
+            ("encrypted_regex", &self.encrypted_regex),
+            ("unencrypted_comment_regex", &self.unencrypted_comment_regex),
+            ("encrypted_comment_regex", &self.encrypted_comment_regex),
+        ];
+        let given = fields.into_iter();
+        given
+            .filter_map(|(name, value)| Some((name, value.as_deref().filter(|v| !v.is_empty())?)))
+            .collect()
+    }
+}
+
+/// How a file is opened.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Unlocking {
+    /// Key types in the order in which they are tried, separated by commas.
+    #[arg(long, value_name = "TYPES", env = "SOPS_DECRYPTION_ORDER", hide_env_values = true)]
+    pub decryption_order: Option<String>,
+    /// Open the file though its MAC does not match.
+    #[arg(long)]
+    pub ignore_mac: bool,
+}
+
+/// Where a result goes.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Destination {
+    /// Write back to the file.
+    #[arg(short, long)]
+    pub in_place: bool,
+    /// Write to this file.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}

@@ -1,0 +1,190 @@
+//! The spellings of the command line that sops takes and clap does not, turned into ours:
+//! long flags with one dash, `--flag=false`, and the old form without a sub-command.
+
+use clap::Command;
+use std::collections::HashMap;
+use std::ffi::OsString;
+
+/// What is known of a flag: its long name and whether a value follows it.
+struct Flag {
+    long: String,
+    takes_value: bool,
+}
+
+/// Every flag of every command, by long name and by its letter.
+struct Flags(HashMap<String, Flag>);
+
+/// What the old form chooses a command by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Encrypt,
+    Decrypt,
+    Rotate,
+    Set,
+    Edit,
+}
+
+/// The arguments (without the program's name) in the form that clap takes, and warnings.
+pub fn rewrite(arguments: Vec<OsString>, cli: &Command) -> (Vec<OsString>, Vec<String>) {
+    let flags = Flags::of(cli);
+    let (words, first) = flags.normalize(arguments);
+    let is_command = first.is_some_and(|at| {
+        let name = words[at].to_str().unwrap_or_default();
+        name == "help" || cli.find_subcommand(name).is_some()
+    });
+    let asks_for_help = |word: &OsString| word == "--help" || word == "--version";
+    if is_command || words.is_empty() || words.iter().all(asks_for_help) {
+        return (words, Vec::new());
+    }
+    old_form(words)
+}
+
+impl Flags {
+    fn of(cli: &Command) -> Self {
+        let mut flags = HashMap::new();
+        let commands = std::iter::once(cli).chain(cli.get_subcommands());
+        for argument in commands.flat_map(Command::get_arguments) {
+            let Some(long) = argument.get_long() else {
+                continue;
+            };
+            let takes_value = argument.get_action().takes_values();
+            let names = std::iter::once(long.to_owned())
+                .chain(argument.get_short().map(String::from))
+                .chain(argument.get_all_aliases().into_iter().flatten().map(String::from));
+            for name in names {
+                let long = long.to_owned();
+                flags.insert(name, Flag { long, takes_value });
+            }
+        }
+        for (name, long) in OLD_FLAGS {
+            for name in [name, long] {
+                let flag = Flag {
+                    long: (*long).to_owned(),
+                    takes_value: *long == "set",
+                };
+                flags.entry((*name).to_owned()).or_insert(flag);
+            }
+        }
+        Self(flags)
+    }
+
+    /// Every flag as `--long` or `--long=value`; also the place of the first positional.
+    fn normalize(&self, arguments: Vec<OsString>) -> (Vec<OsString>, Option<usize>) {
+        let mut words = Vec::with_capacity(arguments.len());
+        let mut first = None;
+        let mut arguments = arguments.into_iter();
+        while let Some(argument) = arguments.next() {
+            let text = argument.to_str().unwrap_or_default();
+            if text == "--" {
+                words.push(argument);
+                first = first.or(Some(words.len())).filter(|_| arguments.len() > 0);
+                words.extend(arguments);
+                break;
+            }
+            let Some(flag) = text.strip_prefix('-').filter(|rest| !rest.is_empty()) else {
+                first = first.or(Some(words.len()));
+                words.push(argument);
+                continue;
+            };
+            let flag = flag.strip_prefix('-').unwrap_or(flag);
+            let (name, value) = match flag.split_once('=') {
+                Some((name, value)) => (name, Some(value)),
+                None => (flag, None),
+            };
+            match (self.0.get(name), value) {
+                (None, _) => words.push(argument),
+                (Some(known), Some("true")) if !known.takes_value => {
+                    words.push(format!("--{}", known.long).into());
+                }
+                (Some(known), Some("false")) if !known.takes_value => {}
+                (Some(known), Some(value)) => {
+                    words.push(format!("--{}={value}", known.long).into());
+                }
+                (Some(known), None) => {
+                    let mut word = OsString::from(format!("--{}", known.long));
+                    if known.takes_value && let Some(value) = arguments.next() {
+                        word.push("=");
+                        word.push(value);
+                    }
+                    words.push(word);
+                }
+            }
+        }
+        (words, first)
+    }
+}
+
+/// Flags that only the old form has: the letter and the name.
+const OLD_FLAGS: &[(&str, &str)] = &[
+    ("d", "decrypt"),
+    ("e", "encrypt"),
+    ("r", "rotate"),
+    ("set", "set"),
+    ("v", "version"),
+    ("h", "help"),
+];
+
+/// `[flags] FILE` becomes `COMMAND [flags] FILE`. As with sops the last of several modes wins,
+/// in the order encrypt, decrypt, rotate, set.
+fn old_form(words: Vec<OsString>) -> (Vec<OsString>, Vec<String>) {
+    let mut modes = Vec::new();
+    let mut set = None;
+    let mut rest = Vec::new();
+    let mut files = Vec::new();
+    let mut only_files = false;
+    for word in words {
+        let text = word.to_str().unwrap_or_default();
+        match text {
+            _ if only_files => files.push(word),
+            "--" => only_files = true,
+            "--encrypt" => modes.push(Mode::Encrypt),
+            "--decrypt" => modes.push(Mode::Decrypt),
+            "--rotate" => modes.push(Mode::Rotate),
+            _ if text.starts_with("--set=") => {
+                modes.push(Mode::Set);
+                set = Some(text["--set=".len()..].to_owned());
+            }
+            _ if text.starts_with('-') && text != "-" => rest.push(word),
+            _ => files.push(word),
+        }
+    }
+    let order = [Mode::Encrypt, Mode::Decrypt, Mode::Rotate, Mode::Set];
+    let mode = order.into_iter().rfind(|mode| modes.contains(mode));
+    let mut warnings = Vec::new();
+    if modes.len() > 1 {
+        warnings.push("more than one command given, the last one counts".to_owned());
+    }
+    let mode = mode.unwrap_or(Mode::Edit);
+    let mut out = vec![OsString::from(command(mode))];
+    out.append(&mut rest);
+    out.push("--".into());
+    if files.len() > 1 {
+        warnings.push("more than one file given, all but the first are ignored".to_owned());
+        files.truncate(1);
+    }
+    out.append(&mut files);
+    if let Some(set) = set {
+        let (index, value) = split_set(&set);
+        out.push(index.into());
+        out.extend(value.map(OsString::from));
+    }
+    (out, warnings)
+}
+
+fn command(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Encrypt => "encrypt",
+        Mode::Decrypt => "decrypt",
+        Mode::Rotate => "rotate",
+        Mode::Set => "set",
+        Mode::Edit => "edit",
+    }
+}
+
+/// `["a"]["b"] VALUE`: split behind the first `]` that a blank follows.
+fn split_set(text: &str) -> (&str, Option<&str>) {
+    match text.split_once("] ") {
+        Some((index, value)) => (&text[..=index.len()], Some(value)),
+        None => (text, None),
+    }
+}

@@ -1,0 +1,525 @@
+//! Decrypting: every token gives way to its value, the metadata block goes, the MAC is verified.
+//!
+//! Pure, and all or nothing: no byte of plaintext leaves before the MAC was verified.
+
+use crate::crypto::{DataKey, Mac, OpenError, Opener, Stash, Token, TokenType};
+use crate::document::{
+    Document, Leaf, LeafKind, Leaves, NodeId, NoMarking, Path, Splice, Type, Value, canonical,
+    splice,
+};
+use crate::metadata::{Metadata, Selection, Spelling};
+use crate::store::{ParseOptions, Store};
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
+use zeroize::Zeroizing;
+
+/// How a document is decrypted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DecryptOptions {
+    /// Accept a wrong or missing MAC.
+    pub ignore_mac: bool,
+    /// How the store reads the result, where it has to.
+    pub parsing: ParseOptions,
+}
+
+/// A decrypted text.
+pub struct Decrypted {
+    /// The whole file.
+    pub text: Zeroizing<Vec<u8>>,
+    /// What the user should hear about.
+    pub warnings: Vec<DecryptWarning>,
+}
+
+/// Something that did not keep the file from being decrypted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecryptWarning {
+    /// A comment that should be encrypted is not; older versions of sops wrote such files.
+    #[error("a comment in {0} is not encrypted")]
+    PlainComment(Place),
+    /// A comment could not be decrypted and stays as it is.
+    #[error("a comment in {0} cannot be decrypted and stays as it is")]
+    LockedComment(Place),
+    /// The MAC is wrong or missing, and the user said to go on.
+    #[error("the MAC does not match and is ignored: values may have been added, removed or changed")]
+    MacIgnored,
+}
+
+/// A path, shown as `the root` where it is empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place(pub Path);
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0.0.is_empty() {
+            write!(f, "the root")
+        } else {
+            write!(f, "{}", self.0)
+        }
+    }
+}
+
+/// Why a document was not decrypted. Never holds a value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecryptError {
+    /// A value that must be encrypted is not.
+    #[error("the value at {0} is not encrypted, though the file's rule says it must be")]
+    NotEncrypted(Place),
+    /// A token names a type that does not exist.
+    #[error("the token at {0} has an unknown type")]
+    UnknownType(Place),
+    /// A token does not open: changed, moved to another key, or of another data key.
+    #[error("the token at {0} does not open: it was changed or moved from another place")]
+    Token(Place, #[source] OpenError),
+    /// The decrypted text is not of the type that the token names.
+    #[error("the value at {place} does not read as {ty}, the type its token names")]
+    Type {
+        /// Where.
+        place: Place,
+        /// The type's name in the token.
+        ty: &'static str,
+    },
+    /// The file has no MAC.
+    #[error("MAC mismatch: the file has no MAC")]
+    NoMac,
+    /// The MAC's own token does not open.
+    #[error("MAC mismatch: the MAC cannot be decrypted; it, or lastmodified, was changed")]
+    LockedMac,
+    /// The MAC is another one than that of the values.
+    #[error("MAC mismatch: a value was added, removed, moved or changed outside of sops and bulla")]
+    Mac,
+}
+
+/// Decrypts `document`, whose metadata is `metadata`. Every token that was opened is
+/// remembered in `stash`.
+///
+/// # Errors
+/// [`DecryptError`]; see there.
+pub fn decrypt(
+    document: &Document,
+    store: &dyn Store,
+    metadata: &Metadata,
+    data_key: &DataKey,
+    options: DecryptOptions,
+    stash: Option<&mut Stash>,
+) -> Result<Decrypted, DecryptError> {
+    let opener = Opener::new(data_key);
+    let mut spellings = open_spellings(&opener, metadata);
+    let mut opening = Opening::new(document, store, metadata, &opener, &spellings);
+    opening.stash = stash;
+    opening.walk()?;
+    if let Some(stash) = opening.stash.take() {
+        remember_spellings(stash, metadata, &spellings);
+    }
+    let warnings = opening.verify_mac(options.ignore_mac)?;
+    let (mut text, expected) = opening.finish();
+    // A spelling is used only where it reads as the value of the token.
+    for round in 0.. {
+        if spellings.is_empty() {
+            break;
+        }
+        let wrong = misspelled(&text, store, options.parsing, &expected, &spellings);
+        if wrong.is_empty() {
+            break;
+        }
+        spellings.retain(|path, _| round < MISSPELLED_ROUNDS && !wrong.contains(path));
+        let mut again = Opening::new(document, store, metadata, &opener, &spellings);
+        again.walk()?;
+        text = again.finish().0;
+    }
+    Ok(Decrypted { text, warnings })
+}
+
+/// How often single spellings are dropped before all of them are.
+const MISSPELLED_ROUNDS: usize = 3;
+
+/// Opened spellings by the key of their path.
+type Spellings = HashMap<String, Zeroizing<Vec<u8>>>;
+
+fn open_spellings(opener: &Opener, metadata: &Metadata) -> Spellings {
+    let mut opened = Spellings::new();
+    for spelling in &metadata.bulla.spelling {
+        let Some(Ok(token)) = Token::parse(spelling.token.as_bytes()) else {
+            continue;
+        };
+        let mut text = Zeroizing::new(Vec::new());
+        let aad = Spelling::aad(&spelling.path);
+        if opener.open(&token, &aad, &mut text).is_ok() {
+            opened.insert(spelling.path.clone(), text);
+        }
+    }
+    opened
+}
+
+fn remember_spellings(stash: &mut Stash, metadata: &Metadata, opened: &Spellings) {
+    for spelling in &metadata.bulla.spelling {
+        if let Some(text) = opened.get(&spelling.path) {
+            let aad = Spelling::aad(&spelling.path);
+            stash.remember(&aad, TokenType::Str, text, spelling.token.as_bytes());
+        }
+    }
+}
+
+/// One pass over an encrypted document.
+struct Opening<'a, 's> {
+    document: &'a Document,
+    store: &'a dyn Store,
+    metadata: &'a Metadata,
+    selection: &'a Selection,
+    opener: &'a Opener,
+    spellings: &'a Spellings,
+    stash: Option<&'s mut Stash>,
+    mac: Mac,
+    splices: Vec<Splice>,
+    /// The plaintext of the token at hand.
+    plaintext: Zeroizing<Vec<u8>>,
+    /// Regions that a spelling has replaced.
+    spelled: HashSet<NodeId>,
+    /// Fingerprints of all values in order, kept only where spellings have to be checked.
+    expected: Fingerprints,
+    /// The additional data of every container, gathered when the first comment does not open.
+    containers: Option<Vec<(u32, Vec<u8>)>>,
+    warnings: Vec<DecryptWarning>,
+}
+
+impl<'a> Opening<'a, '_> {
+    fn new(
+        document: &'a Document,
+        store: &'a dyn Store,
+        metadata: &'a Metadata,
+        opener: &'a Opener,
+        spellings: &'a Spellings,
+    ) -> Self {
+        Self {
+            document,
+            store,
+            metadata,
+            selection: &metadata.selection,
+            opener,
+            spellings,
+            stash: None,
+            mac: Mac::new(metadata.mac_only_encrypted),
+            splices: Vec::with_capacity(document.nodes.len() / 2),
+            plaintext: Zeroizing::new(Vec::with_capacity(4096)),
+            spelled: HashSet::new(),
+            expected: Fingerprints::default(),
+            containers: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    fn walk(&mut self) -> Result<(), DecryptError> {
+        let mut leaves = self.document.leaves(self.selection);
+        while let Some(leaf) = leaves.advance() {
+            match leaf.kind {
+                LeafKind::Comment => self.comment(&leaf, &leaves),
+                LeafKind::Value => self.value(&leaf, &leaves)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn value(
+        &mut self,
+        leaf: &Leaf,
+        leaves: &Leaves<'_, &'a Selection>,
+    ) -> Result<(), DecryptError> {
+        let value = self.document.value(leaf.id);
+        let covered = self.selection.covers(leaf);
+        if value.ty == Type::Null {
+            return Ok(());
+        }
+        if value.ty == Type::Str && value.text.is_empty() {
+            self.keep(value, leaves.aad());
+            return Ok(());
+        }
+        if !covered {
+            if !self.metadata.mac_only_encrypted {
+                self.mac.update(value.text);
+            }
+            self.keep(value, leaves.aad());
+            return Ok(());
+        }
+        self.token(leaf, value, leaves)
+    }
+
+    fn keep(&mut self, value: Value<'_>, aad: &[u8]) {
+        if !self.spellings.is_empty() {
+            self.expected.push(aad, value);
+        }
+    }
+
+    fn token(
+        &mut self,
+        leaf: &Leaf,
+        value: Value<'_>,
+        leaves: &Leaves<'_, &'a Selection>,
+    ) -> Result<(), DecryptError> {
+        let place = || Place(leaves.path());
+        let token = match Token::parse(value.text) {
+            Some(Ok(token)) if value.ty == Type::Str => token,
+            Some(Err(_)) => return Err(DecryptError::UnknownType(place())),
+            _ => return Err(DecryptError::NotEncrypted(place())),
+        };
+        self.plaintext.clear();
+        self.opener
+            .open(&token, leaves.aad(), &mut self.plaintext)
+            .map_err(|error| DecryptError::Token(place(), error))?;
+        if let Some(stash) = self.stash.as_deref_mut() {
+            stash.remember(leaves.aad(), token.ty, &self.plaintext, value.text);
+        }
+        let Some(ty) = token.ty.value_type() else {
+            self.list_comment(leaf);
+            return Ok(());
+        };
+        let Some(read) = canonical(ty, &self.plaintext) else {
+            return Err(DecryptError::Type {
+                place: place(),
+                ty: token.ty.name(),
+            });
+        };
+        self.mac.update(&read);
+        if !self.spellings.is_empty() {
+            self.expected.push(leaves.aad(), Value { ty, text: &read });
+        }
+        drop(read);
+        self.replace(leaf, ty, leaves);
+        Ok(())
+    }
+
+    /// A comment that sops encrypted as the item of a list.
+    fn list_comment(&mut self, leaf: &Leaf) {
+        if leaf.via.is_none() {
+            let back = self
+                .store
+                .open_list_comment(self.document, leaf.id, &self.plaintext);
+            self.splices.push(back);
+        }
+    }
+
+    /// Puts the plaintext in the token's place, or the spelling of the leaf or of a
+    /// collection around it.
+    fn replace(&mut self, leaf: &Leaf, ty: Type, leaves: &Leaves<'_, &'a Selection>) {
+        if !self.spellings.is_empty() && self.respell(leaf, leaves) {
+            return;
+        }
+        if leaf.via.is_some() {
+            return;
+        }
+        let value = Value {
+            ty,
+            text: &self.plaintext,
+        };
+        self.splices
+            .push(self.store.open(self.document, leaf.id, value));
+    }
+
+    fn respell(&mut self, leaf: &Leaf, leaves: &Leaves<'_, &'a Selection>) -> bool {
+        let path = leaves.path();
+        let whole = std::iter::once((leaf.id, path.0.len()));
+        for (id, steps) in leaves.containers().chain(whole) {
+            let key = Spelling::key(leaf.branch, &Path(path.0[..steps].to_vec()));
+            let Some(text) = self.spellings.get(&key) else {
+                continue;
+            };
+            if self.spelled.insert(id) {
+                let region = self.store.region(self.document, id);
+                self.splices.push(Splice::new(region, text.to_vec()));
+            }
+            return true;
+        }
+        false
+    }
+
+    fn comment(&mut self, leaf: &Leaf, leaves: &Leaves<'_, &'a Selection>) {
+        let text = self.document.value(leaf.id).text;
+        let place = || Place(leaves.path());
+        let Some(Ok(token)) = Token::parse(text) else {
+            if self.selection.covers(leaf) && !text.is_empty() {
+                self.warnings.push(DecryptWarning::PlainComment(place()));
+            }
+            return;
+        };
+        let Some(aad) = self.open_comment(&token, leaf.id, leaves.aad()) else {
+            self.warnings.push(DecryptWarning::LockedComment(place()));
+            return;
+        };
+        if let Some(stash) = self.stash.as_deref_mut() {
+            stash.remember(&aad, TokenType::Comment, &self.plaintext, text);
+        }
+        let value = Value {
+            ty: Type::Str,
+            text: &self.plaintext,
+        };
+        self.splices
+            .push(self.store.open(self.document, leaf.id, value));
+    }
+
+    /// Opens a comment with the additional data of its container, else of the containers
+    /// around it and of the nearest others: rewriting a file can move a comment from one
+    /// container to the next. Gives the additional data that fits.
+    fn open_comment(&mut self, token: &Token<'_>, id: NodeId, aad: &[u8]) -> Option<Vec<u8>> {
+        self.plaintext.clear();
+        if self.opener.open(token, aad, &mut self.plaintext).is_ok() {
+            return Some(aad.to_vec());
+        }
+        let at = self.document.node(id).span.start;
+        let containers = self
+            .containers
+            .get_or_insert_with(|| containers(self.document));
+        let from = containers.partition_point(|(start, _)| *start < at);
+        let mut near: Vec<_> = containers
+            [from.saturating_sub(NEAR)..(from + NEAR).min(containers.len())]
+            .iter()
+            .collect();
+        near.sort_by_key(|(start, _)| start.abs_diff(at));
+        let others = ancestors(aad).chain(near.into_iter().map(|(_, aad)| aad.as_slice()));
+        for other in others {
+            self.plaintext.clear();
+            if self.opener.open(token, other, &mut self.plaintext).is_ok() {
+                return Some(other.to_vec());
+            }
+        }
+        None
+    }
+
+    /// Compares the MAC of the file with that of the values.
+    fn verify_mac(&mut self, ignore: bool) -> Result<Vec<DecryptWarning>, DecryptError> {
+        let computed = self.mac.clone().finish();
+        let verified = self.stored_mac().and_then(|stored| {
+            if Mac::equal(&computed, &stored) {
+                Ok(())
+            } else {
+                Err(DecryptError::Mac)
+            }
+        });
+        match verified {
+            Ok(()) => {}
+            Err(_) if ignore => self.warnings.push(DecryptWarning::MacIgnored),
+            Err(error) => return Err(error),
+        }
+        Ok(std::mem::take(&mut self.warnings))
+    }
+
+    fn stored_mac(&self) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
+        let text = self.metadata.mac.as_deref().unwrap_or_default();
+        if text.is_empty() {
+            return Err(DecryptError::NoMac);
+        }
+        let mut stored = Zeroizing::new(Vec::new());
+        let Some(Ok(token)) = Token::parse(text.as_bytes()) else {
+            return Err(DecryptError::LockedMac);
+        };
+        let aad = self.metadata.last_modified.as_bytes();
+        match self.opener.open(&token, aad, &mut stored) {
+            Ok(()) => Ok(stored),
+            Err(_) => Err(DecryptError::LockedMac),
+        }
+    }
+
+    fn finish(mut self) -> (Zeroizing<Vec<u8>>, Fingerprints) {
+        self.splices.extend(self.store.detach(self.document));
+        let text = splice(&self.document.source, &mut self.splices);
+        (text, self.expected)
+    }
+}
+
+/// How many containers before and behind a comment are tried.
+const NEAR: usize = 32;
+
+/// The additional data of every container of comments, by its place.
+fn containers(document: &Document) -> Vec<(u32, Vec<u8>)> {
+    let mut found: Vec<(u32, Vec<u8>)> = Vec::new();
+    let mut leaves = document.leaves(NoMarking);
+    while let Some(leaf) = leaves.advance() {
+        let start = document.node(leaf.id).span.start;
+        let mut aad = leaves.aad();
+        if leaf.kind == LeafKind::Value {
+            aad = ancestors(aad).next().unwrap_or(b":");
+        }
+        if leaf.via.is_none() && found.last().is_none_or(|(_, last)| last != aad) {
+            found.push((start, aad.to_vec()));
+        }
+    }
+    found.sort_by_key(|(start, _)| *start);
+    found
+}
+
+/// The additional data of the containers around `aad`, innermost first.
+fn ancestors(aad: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = aad;
+    std::iter::from_fn(move || {
+        let inside = rest.strip_suffix(b":")?;
+        rest = match memchr::memrchr(b':', inside) {
+            Some(colon) => &rest[..=colon],
+            None => b"",
+        };
+        if !rest.is_empty() {
+            Some(rest)
+        } else if inside.is_empty() {
+            None
+        } else {
+            Some(b":".as_slice())
+        }
+    })
+}
+
+/// Keyed hashes of values and their places, to compare two walks without keeping secrets.
+#[derive(Default)]
+struct Fingerprints {
+    state: RandomState,
+    hashes: Vec<u64>,
+}
+
+impl Fingerprints {
+    /// Whole and floating point numbers of one canonical text count as equal, as for the MAC.
+    fn of(&self, aad: &[u8], value: Value<'_>) -> u64 {
+        let ty = match value.ty {
+            Type::Float => Type::Int,
+            ty => ty,
+        };
+        self.state.hash_one((aad, ty, value.text))
+    }
+
+    fn push(&mut self, aad: &[u8], value: Value<'_>) {
+        let hash = self.of(aad, value);
+        self.hashes.push(hash);
+    }
+}
+
+/// The spellings that read as something else than the tokens they stand for.
+fn misspelled(
+    text: &Zeroizing<Vec<u8>>,
+    store: &dyn Store,
+    parsing: ParseOptions,
+    expected: &Fingerprints,
+    spellings: &Spellings,
+) -> HashSet<String> {
+    let all = || spellings.keys().cloned().collect();
+    let Ok(document) = store.parse(text.clone(), parsing) else {
+        return all();
+    };
+    let mut wrong = HashSet::new();
+    let mut rest = expected.hashes.iter();
+    let mut leaves = document.leaves(NoMarking);
+    while let Some(leaf) = leaves.advance() {
+        let value = document.value(leaf.id);
+        if leaf.kind == LeafKind::Comment || value.ty == Type::Null {
+            continue;
+        }
+        match rest.next() {
+            Some(hash) if *hash == expected.of(leaves.aad(), value) => {}
+            Some(_) => {
+                let path = leaves.path();
+                let keys = (0..=path.0.len())
+                    .map(|steps| Spelling::key(leaf.branch, &Path(path.0[..steps].to_vec())));
+                let before = wrong.len();
+                wrong.extend(keys.filter(|key| spellings.contains_key(key)));
+                if wrong.len() == before {
+                    return all();
+                }
+            }
+            None => return all(),
+        }
+    }
+    if rest.next().is_some() { all() } else { wrong }
+}

@@ -1,0 +1,440 @@
+//! Encrypting: every selected leaf of a document gives way to a token, and a metadata block is added.
+//!
+//! Pure: the time, the randomness and the key are parameters. What comes out has been
+//! decrypted again in memory and compared with what went in.
+
+use crate::crypto::{Cipher, DataKey, Mac, Nonces, Random, Sealer, Stash, Token, TokenType};
+use crate::decrypt::{self, DecryptError, DecryptOptions};
+use crate::document::{
+    Document, Kind, Leaf, LeafKind, Leaves, NodeId, Path, Splice, Type, Value, canonical, splice,
+};
+use crate::metadata::{Metadata, Selection, Spelling};
+use crate::store::{Layout, ParseError, ParseOptions, Store};
+use zeroize::Zeroizing;
+
+/// Everything that decides how a document is encrypted.
+pub struct Encryption<'a> {
+    /// The format of the document.
+    pub store: &'a dyn Store,
+    /// How the store reads it back for the self-check.
+    pub parsing: ParseOptions,
+    /// Recipients, selection and version; date, MAC and spellings are filled in here.
+    pub metadata: Metadata,
+    /// The key of the tokens.
+    pub data_key: &'a DataKey,
+    /// The cipher of new tokens.
+    pub cipher: Cipher,
+    /// Tokens to be used again for values that did not change.
+    pub stash: Stash,
+    /// Where nonces come from.
+    pub random: &'a mut dyn Random,
+    /// How the metadata block is laid out.
+    pub layout: Layout,
+    /// Encrypt values that are tokens already.
+    pub allow_nested: bool,
+}
+
+/// An encrypted text and what was done.
+pub struct Encrypted {
+    /// The whole file.
+    pub text: Zeroizing<Vec<u8>>,
+    /// How many values and comments are tokens now.
+    pub sealed: usize,
+    /// How many values stay in clear.
+    pub clear: usize,
+}
+
+/// Why a document was not encrypted. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum EncryptError {
+    /// A value is a token already.
+    #[error("the value at {0} is an encrypted token already")]
+    NestedToken(Path),
+    /// The token of a comment matches `unencrypted_comment_regex`, so it would not be decrypted.
+    #[error("the encrypted comment in {0} would match unencrypted_comment_regex")]
+    CommentGuard(Path),
+    /// The encrypted text did not decrypt to the original: a defect of bulla.
+    #[error("self-check failed near byte {offset}: the encrypted text would not decrypt to the original")]
+    SelfCheck {
+        /// The first byte of the original that would have come back different.
+        offset: usize,
+    },
+    /// As `SelfCheck`: the encrypted text could not even be read.
+    #[error("self-check failed: the encrypted text cannot be read")]
+    SelfCheckParse(#[source] ParseError),
+    /// As `SelfCheck`: the encrypted text could not be decrypted.
+    #[error("self-check failed: the encrypted text cannot be decrypted")]
+    SelfCheckDecrypt(#[source] Box<DecryptError>),
+}
+
+/// Encrypts `document`.
+///
+/// # Errors
+/// [`EncryptError`]; see there.
+pub fn encrypt(document: &Document, how: Encryption<'_>) -> Result<Encrypted, EncryptError> {
+    let Encryption {
+        store,
+        parsing,
+        mut metadata,
+        data_key,
+        cipher,
+        mut stash,
+        random,
+        layout,
+        allow_nested,
+    } = how;
+    let mut nonces = Nonces::new(random);
+    let sealer = Sealer::new(data_key, cipher);
+    let mut sealing = Sealing {
+        document,
+        store,
+        selection: &metadata.selection,
+        only_encrypted: metadata.mac_only_encrypted,
+        allow_nested,
+        seal: Seal {
+            sealer: &sealer,
+            nonces: &mut nonces,
+            stash: &mut stash,
+        },
+        mac: Mac::new(metadata.mac_only_encrypted),
+        splices: Vec::with_capacity(document.nodes.len() / 2),
+        spellings: Vec::new(),
+        pending: None,
+        in_place: in_place(document, &metadata.selection),
+        sealed: 0,
+        clear: 0,
+    };
+    sealing.walk()?;
+    let (mut splices, sealed, clear) = (sealing.splices, sealing.sealed, sealing.clear);
+    let mac = sealing.mac.finish();
+    let spellings = sealing.spellings;
+    let mut seal = Seal {
+        sealer: &sealer,
+        nonces: &mut nonces,
+        stash: &mut stash,
+    };
+    metadata.mac = Some(seal.fresh(&mac, TokenType::Str, metadata.last_modified.as_bytes()));
+    metadata.bulla.spelling = spellings
+        .iter()
+        .map(|(path, text)| Spelling {
+            path: path.clone(),
+            token: seal.text(text, TokenType::Str, &Spelling::aad(path)),
+        })
+        .collect();
+    splices.extend(store.attach(document, &metadata.to_data(), layout));
+    let text = splice(&document.source, &mut splices);
+    let check = Check {
+        plain: document,
+        store,
+        parsing,
+        metadata: &metadata,
+        data_key,
+    };
+    let text = check.finish(text, &mut seal)?;
+    Ok(Encrypted {
+        text,
+        sealed,
+        clear,
+    })
+}
+
+/// Which scalars are encrypted where they stand; empty where there are no aliases to ask for it.
+fn in_place(document: &Document, selection: &Selection) -> Vec<bool> {
+    if !document.nodes.iter().any(|n| n.kind == Kind::Alias) {
+        return Vec::new();
+    }
+    let mut encrypted = vec![false; document.nodes.len()];
+    let mut leaves = document.leaves(selection);
+    while let Some(leaf) = leaves.advance() {
+        encrypted[leaf.id as usize] |= leaf.via.is_none() && selection.covers(&leaf);
+    }
+    encrypted
+}
+
+/// Makes tokens: from the stash where the value did not change, else new ones.
+struct Seal<'a, 'r> {
+    sealer: &'a Sealer,
+    nonces: &'a mut Nonces<'r>,
+    stash: &'a mut Stash,
+}
+
+impl Seal<'_, '_> {
+    fn token(&mut self, plaintext: &[u8], ty: TokenType, aad: &[u8]) -> Vec<u8> {
+        if let Some(token) = self.stash.take(aad, ty, plaintext) {
+            return token;
+        }
+        let mut out = Vec::with_capacity(plaintext.len() * 4 / 3 + 140);
+        self.sealer.seal(plaintext, ty, aad, self.nonces, &mut out);
+        out
+    }
+
+    fn text(&mut self, plaintext: &[u8], ty: TokenType, aad: &[u8]) -> String {
+        // A token is ASCII.
+        String::from_utf8_lossy(&self.token(plaintext, ty, aad)).into_owned()
+    }
+
+    fn fresh(&mut self, plaintext: &[u8], ty: TokenType, aad: &[u8]) -> String {
+        let mut out = Vec::new();
+        self.sealer.seal(plaintext, ty, aad, self.nonces, &mut out);
+        String::from_utf8_lossy(&out).into_owned()
+    }
+}
+
+/// An alias whose leaves are being met.
+struct Pending {
+    alias: NodeId,
+    key: String,
+    tokens: Vec<Option<Vec<u8>>>,
+    /// True once a leaf is a token at the alias or where it leads.
+    expand: bool,
+}
+
+struct Sealing<'a, 'r> {
+    document: &'a Document,
+    store: &'a dyn Store,
+    selection: &'a Selection,
+    only_encrypted: bool,
+    allow_nested: bool,
+    seal: Seal<'a, 'r>,
+    mac: Mac,
+    splices: Vec<Splice>,
+    /// What style cannot bring back: the path's text and the source of the region.
+    spellings: Vec<(String, Zeroizing<Vec<u8>>)>,
+    pending: Option<Pending>,
+    in_place: Vec<bool>,
+    sealed: usize,
+    clear: usize,
+}
+
+impl<'a> Sealing<'a, '_> {
+    fn walk(&mut self) -> Result<(), EncryptError> {
+        let mut leaves = self.document.leaves(self.selection);
+        while let Some(leaf) = leaves.advance() {
+            if self.pending.as_ref().map(|p| p.alias) != leaf.via {
+                self.finish_alias();
+            }
+            match leaf.kind {
+                LeafKind::Comment => self.comment(&leaf, &leaves)?,
+                LeafKind::Value => self.value(&leaf, &leaves)?,
+            }
+        }
+        self.finish_alias();
+        Ok(())
+    }
+
+    fn comment(
+        &mut self,
+        leaf: &Leaf,
+        leaves: &Leaves<'_, &'a Selection>,
+    ) -> Result<(), EncryptError> {
+        let text = self.document.value(leaf.id).text;
+        if text.is_empty() || !self.selection.covers(leaf) {
+            return Ok(());
+        }
+        let token = self.seal.token(text, TokenType::Comment, leaves.aad());
+        if self.selection.clears_comment(&token) {
+            return Err(EncryptError::CommentGuard(leaves.path()));
+        }
+        self.splices
+            .push(self.store.seal(self.document, leaf.id, &token));
+        self.sealed += 1;
+        Ok(())
+    }
+
+    fn value(
+        &mut self,
+        leaf: &Leaf,
+        leaves: &Leaves<'_, &'a Selection>,
+    ) -> Result<(), EncryptError> {
+        let value = self.document.value(leaf.id);
+        let covered = self.selection.covers(leaf) && value.ty != Type::Null;
+        if covered || !self.only_encrypted {
+            self.mac.update(value.text);
+        }
+        let encrypt = covered && !value.text.is_empty();
+        if encrypt && !self.allow_nested && Token::looks_like(value.text) {
+            return Err(EncryptError::NestedToken(leaves.path()));
+        }
+        if let Some(alias) = leaf.via {
+            self.value_in_alias(leaf, alias, encrypt, leaves);
+        } else if encrypt {
+            self.value_in_place(leaf.id, value, leaf, leaves);
+        } else {
+            self.clear += usize::from(value.ty != Type::Null && !value.text.is_empty());
+        }
+        Ok(())
+    }
+
+    fn value_in_place(
+        &mut self,
+        id: NodeId,
+        value: Value<'_>,
+        leaf: &Leaf,
+        leaves: &Leaves<'_, &'a Selection>,
+    ) {
+        let plaintext = self.plaintext(id, value);
+        let ty = TokenType::from(value.ty);
+        let token = self.seal.token(plaintext, ty, leaves.aad());
+        self.splices.push(self.store.seal(self.document, id, &token));
+        self.sealed += 1;
+        let value = Value {
+            ty: value.ty,
+            text: plaintext,
+        };
+        let back = self.store.open(self.document, id, value);
+        let region = self.document.slice(self.store.region(self.document, id));
+        if back.text.as_slice() != region {
+            let key = Spelling::key(leaf.branch, &leaves.path());
+            self.spellings.push((key, Zeroizing::new(region.to_vec())));
+        }
+    }
+
+    /// What goes into the token: the source's own spelling of a number or truth value
+    /// where sops reads it as the same value, else the canonical text.
+    fn plaintext<'v>(&self, id: NodeId, value: Value<'v>) -> &'v [u8]
+    where
+        'a: 'v,
+    {
+        let raw = self.document.slice(self.document.node(id).body);
+        match value.ty {
+            Type::Str | Type::Null => value.text,
+            ty => match canonical(ty, raw) {
+                Some(read) if *read == *value.text => raw,
+                _ => value.text,
+            },
+        }
+    }
+
+    fn value_in_alias(
+        &mut self,
+        leaf: &Leaf,
+        alias: NodeId,
+        encrypt: bool,
+        leaves: &Leaves<'_, &'a Selection>,
+    ) {
+        let value = self.document.value(leaf.id);
+        let token = encrypt.then(|| {
+            self.seal
+                .token(value.text, TokenType::from(value.ty), leaves.aad())
+        });
+        let there = self.in_place[leaf.id as usize];
+        let pending = self.pending.get_or_insert_with(|| Pending {
+            alias,
+            key: Spelling::key(leaf.branch, &leaves.path_to_alias()),
+            tokens: Vec::new(),
+            expand: false,
+        });
+        pending.expand |= encrypt || there;
+        pending.tokens.push(token);
+    }
+
+    /// An alias that leads to tokens, or stands where there must be some, is written out.
+    fn finish_alias(&mut self) {
+        let Some(pending) = self.pending.take() else {
+            return;
+        };
+        if !pending.expand {
+            return;
+        }
+        self.sealed += pending.tokens.iter().flatten().count();
+        let mut tokens = pending.tokens.into_iter();
+        let splice = self
+            .store
+            .expand(self.document, pending.alias, &mut |_| tokens.next().flatten());
+        let region = self.store.region(self.document, pending.alias);
+        let source = self.document.slice(region).to_vec();
+        self.splices.push(splice);
+        self.spellings.push((pending.key, Zeroizing::new(source)));
+    }
+}
+
+/// The self-check: what was written decrypts to what was read.
+struct Check<'a> {
+    plain: &'a Document,
+    store: &'a dyn Store,
+    parsing: ParseOptions,
+    metadata: &'a Metadata,
+    data_key: &'a DataKey,
+}
+
+impl Check<'_> {
+    fn finish(
+        &self,
+        text: Zeroizing<Vec<u8>>,
+        seal: &mut Seal<'_, '_>,
+    ) -> Result<Zeroizing<Vec<u8>>, EncryptError> {
+        let mut document = self
+            .store
+            .parse(text, self.parsing)
+            .map_err(EncryptError::SelfCheckParse)?;
+        self.rebind_comments(&mut document, seal);
+        let options = DecryptOptions::default();
+        let back = decrypt::decrypt(
+            &document,
+            self.store,
+            self.metadata,
+            self.data_key,
+            options,
+            None,
+        )
+        .map_err(|error| EncryptError::SelfCheckDecrypt(Box::new(error)))?;
+        if *back.text == *self.plain.source {
+            return Ok(document.source);
+        }
+        let pairs = back.text.iter().zip(self.plain.source.iter());
+        let offset = pairs.take_while(|(a, b)| a == b).count();
+        Err(EncryptError::SelfCheck { offset })
+    }
+
+    /// A comment belongs to the container that the *encrypted* text puts it in: the metadata
+    /// block behind a last comment can move it to another one. Such a comment is sealed
+    /// again, for the place where it will be read; the token keeps its length.
+    fn rebind_comments(&self, document: &mut Document, seal: &mut Seal<'_, '_>) {
+        let before = self.containers(self.plain);
+        if before.is_empty() {
+            return;
+        }
+        let after = self.containers(document);
+        for (old, new) in before.iter().zip(&after) {
+            if !old.sealed || old.aad == new.aad {
+                continue;
+            }
+            let text = self.plain.value(old.id).text;
+            let token = seal.token(text, TokenType::Comment, &new.aad);
+            let node = *document.node(new.id);
+            let replacement = self.store.seal(document, new.id, &token);
+            if replacement.text.len() == node.span.range().len() {
+                document.source[node.span.range()].copy_from_slice(&replacement.text);
+            }
+        }
+    }
+
+    /// Every comment in the order of the text.
+    fn containers(&self, document: &Document) -> Vec<PlacedComment> {
+        let mut found = Vec::new();
+        if !document.nodes.iter().any(|n| n.kind == Kind::Comment) {
+            return found;
+        }
+        let selection = &self.metadata.selection;
+        let mut leaves = document.leaves(selection);
+        while let Some(leaf) = leaves.advance() {
+            if leaf.kind == LeafKind::Comment {
+                let text = document.value(leaf.id).text;
+                found.push(PlacedComment {
+                    id: leaf.id,
+                    sealed: selection.covers(&leaf) && !text.is_empty(),
+                    aad: leaves.aad().to_vec(),
+                });
+            }
+        }
+        found.sort_by_key(|comment| document.node(comment.id).span.start);
+        found
+    }
+}
+
+/// A comment, whether it is encrypted, and the additional data of its container.
+struct PlacedComment {
+    id: NodeId,
+    sealed: bool,
+    aad: Vec<u8>,
+}

@@ -1,0 +1,121 @@
+//! YAML: the store, put together from scanner, parser, speller and emitter.
+
+mod block;
+mod edit;
+mod emit;
+mod resolve;
+mod seal;
+mod spell;
+
+use super::{EmitError, Layout, ParseError, ParseOptions, Store};
+use crate::document::{Data, Document, NodeId, Span, Splice, Value};
+use zeroize::Zeroizing;
+
+/// YAML as Go's yaml.v3 reads it, and all of YAML 1.2.
+pub struct Yaml;
+
+/// Columns a level in new text, where the user chose nothing: as sops.
+const INDENT: usize = 4;
+
+impl Store for Yaml {
+    fn name(&self) -> &'static str {
+        "yaml"
+    }
+
+    fn parse(
+        &self,
+        source: Zeroizing<Vec<u8>>,
+        options: ParseOptions,
+    ) -> Result<Document, ParseError> {
+        parse::parse(source, options)
+    }
+
+    fn region(&self, document: &Document, id: NodeId) -> Span {
+        seal::region(document, id)
+    }
+
+    fn seal(&self, document: &Document, id: NodeId, token: &[u8]) -> Splice {
+        seal::seal(document, id, token)
+    }
+
+    fn open(&self, document: &Document, id: NodeId, value: Value<'_>) -> Splice {
+        seal::open(document, id, value)
+    }
+
+    fn open_list_comment(&self, document: &Document, id: NodeId, text: &[u8]) -> Splice {
+        seal::open_list_comment(document, id, text)
+    }
+
+    fn expand(
+        &self,
+        document: &Document,
+        alias: NodeId,
+        leaf: &mut dyn FnMut(NodeId) -> Option<Vec<u8>>,
+    ) -> Splice {
+        seal::expand(document, alias, leaf)
+    }
+
+    fn attach(&self, document: &Document, metadata: &Data, layout: Layout) -> Vec<Splice> {
+        block::attach(document, metadata, layout)
+    }
+
+    fn detach(&self, document: &Document) -> Vec<Splice> {
+        block::detach(document)
+    }
+
+    fn replace(
+        &self,
+        document: &Document,
+        id: NodeId,
+        data: &Data,
+        layout: Layout,
+    ) -> Result<Splice, EmitError> {
+        Ok(edit::replace(document, id, data, layout))
+    }
+
+    fn insert(
+        &self,
+        document: &Document,
+        id: Option<NodeId>,
+        key: Option<&[u8]>,
+        data: &Data,
+        layout: Layout,
+    ) -> Result<Vec<Splice>, EmitError> {
+        Ok(edit::insert(document, id, key, data, layout))
+    }
+
+    fn remove(&self, document: &Document, id: NodeId, child: NodeId) -> Vec<Splice> {
+        edit::remove(document, id, child)
+    }
+
+    fn emit(&self, branches: &[Data], layout: Layout) -> Result<Zeroizing<Vec<u8>>, EmitError> {
+        let mut out = Zeroizing::new(Vec::new());
+        emit::emit(branches, layout.indent.filter(|&n| n > 0).unwrap_or(INDENT), &mut out);
+        Ok(out)
+    }
+
+    fn emit_value(&self, data: &Data, _: Layout) -> Result<Zeroizing<Vec<u8>>, EmitError> {
+        let mut out = Zeroizing::new(Vec::new());
+        emit::emit_value(data, &mut out);
+        Ok(out)
+    }
+
+    fn example(&self) -> &'static str {
+        EXAMPLE
+    }
+}
+
+/// What `edit` offers for a file that does not exist yet.
+const EXAMPLE: &str = "\
+# Replace this by your own values; comments are encrypted, too.
+hello: Welcome! Edit this file as you please.
+example_key: example value
+# A list
+example_list:
+    - first value
+    - second value
+example_number: 1234.56789
+example_switches:
+    - true
+    - false
+";
