@@ -1,0 +1,348 @@
+//! Sealing a value into a token and opening it again.
+//!
+//! The only code that encrypts. Nonces are drawn here, never passed in, so that
+//! none can be used twice; every length and every byte of a token is taken as hostile.
+
+use super::{DataKey, Nonces, RandomError, Token, TokenType, gcm, secret};
+use aes_gcm::aead::{AeadInOut, KeyInit, consts::U32, inout::InOutBuf};
+use aes_gcm::{AesGcm, aes::Aes256};
+use base64::Engine as _;
+use base64::alphabet::STANDARD as ALPHABET;
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
+use chacha20poly1305::XChaCha20Poly1305;
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// The bytes of an authentication tag, for either cipher.
+const TAG: usize = 16;
+
+/// Base64 as Go reads it: with padding, whatever stands in the unused bits of the last digit.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &ALPHABET,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+);
+
+/// The ciphers that a token can name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Cipher {
+    /// What sops writes: AES-256-GCM with an IV of 32 bytes.
+    #[default]
+    Aes256Gcm,
+    /// XChaCha20-Poly1305, nonces of 24 bytes. Stock sops cannot read it.
+    XChaCha20Poly1305,
+}
+
+impl Cipher {
+    pub(super) const ALL: [Self; 2] = [Self::Aes256Gcm, Self::XChaCha20Poly1305];
+
+    /// The name in a token.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Aes256Gcm => "AES256_GCM",
+            Self::XChaCha20Poly1305 => "XCHACHA20_POLY1305",
+        }
+    }
+
+    /// The cipher of that name.
+    #[must_use]
+    pub fn from_name(name: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|c| c.name().as_bytes() == name)
+    }
+}
+
+/// Why a value was not sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SealError {
+    /// There was no nonce to be had.
+    #[error(transparent)]
+    Random(#[from] RandomError),
+    /// The value is empty: no reader takes a token without data. It stays as it is.
+    #[error("an empty value cannot be encrypted")]
+    Empty,
+    /// The value is longer than the cipher allows (64 GiB).
+    #[error("the value is too long to be encrypted")]
+    Length,
+}
+
+/// A part of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The encrypted value.
+    Data,
+    /// The initialisation vector.
+    Iv,
+    /// The authentication tag.
+    Tag,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Data => "data",
+            Self::Iv => "iv",
+            Self::Tag => "tag",
+        })
+    }
+}
+
+/// Why a token was not opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// A part is not base64.
+    #[error("{0} of the encrypted value is not base64")]
+    Base64(Part),
+    /// A part has a length that the cipher does not take.
+    #[error("{0} of the encrypted value is of the wrong length")]
+    Length(Part),
+    /// The token names another cipher than the file.
+    #[error("the value is encrypted with {}, not {}", .found.name(), .expected.name())]
+    Cipher {
+        /// The file's cipher.
+        expected: Cipher,
+        /// The token's cipher.
+        found: Cipher,
+    },
+    /// Another key, another place, or a token that was changed.
+    #[error("the encrypted value does not belong to this key and place, or was changed")]
+    Forged,
+}
+
+/// A cipher under a data key, ready for any number of values.
+pub struct Sealer(Engine);
+
+enum Engine {
+    Aes {
+        gcm: Box<AesGcm<Aes256, U32>>,
+        /// For IVs of other lengths.
+        aes: Box<Aes256>,
+    },
+    XChaCha(Box<XChaCha20Poly1305>),
+}
+
+impl Sealer {
+    /// Sets `cipher` up under `key`.
+    #[must_use]
+    pub fn new(key: &DataKey, cipher: Cipher) -> Self {
+        let key = key.as_bytes().into();
+        Self(match cipher {
+            Cipher::Aes256Gcm => Engine::Aes {
+                gcm: Box::new(AesGcm::new(key)),
+                aes: Box::new(Aes256::new(key)),
+            },
+            Cipher::XChaCha20Poly1305 => Engine::XChaCha(Box::new(XChaCha20Poly1305::new(key))),
+        })
+    }
+
+    /// The cipher.
+    #[must_use]
+    pub fn cipher(&self) -> Cipher {
+        match self.0 {
+            Engine::Aes { .. } => Cipher::Aes256Gcm,
+            Engine::XChaCha(_) => Cipher::XChaCha20Poly1305,
+        }
+    }
+
+    /// Appends to `out` the token of `plaintext`, bound to `aad`, with a new nonce.
+    ///
+    /// # Errors
+    /// [`SealError`]; nothing is appended then.
+    pub fn seal(
+        &self,
+        plaintext: &[u8],
+        ty: TokenType,
+        aad: &[u8],
+        nonces: &mut Nonces<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SealError> {
+        match self.cipher() {
+            Cipher::Aes256Gcm => self.seal_with(plaintext, ty, aad, &nonces.next::<32>()?, out),
+            Cipher::XChaCha20Poly1305 => {
+                self.seal_with(plaintext, ty, aad, &nonces.next::<24>()?, out)
+            }
+        }
+    }
+
+    /// The nonce has the length that the cipher takes.
+    fn seal_with(
+        &self,
+        plaintext: &[u8],
+        ty: TokenType,
+        aad: &[u8],
+        nonce: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), SealError> {
+        if plaintext.is_empty() {
+            return Err(SealError::Empty);
+        }
+        let (start, len) = (out.len(), self.token_len(plaintext, ty, nonce));
+        // The raw ciphertext stands behind its token until that is written.
+        out.resize(start + len + plaintext.len(), 0);
+        let (token, ciphertext) = out[start..].split_at_mut(len);
+        let Some(tag) = self.encrypt(nonce, aad, plaintext, ciphertext) else {
+            out.truncate(start);
+            return Err(SealError::Length);
+        };
+        let mut token = Writer(token);
+        token.text(b"ENC[");
+        token.text(self.cipher().name().as_bytes());
+        token.text(b",data:");
+        token.base64(ciphertext);
+        token.text(b",iv:");
+        token.base64(nonce);
+        token.text(b",tag:");
+        token.base64(&tag);
+        token.text(b",type:");
+        token.text(ty.name().as_bytes());
+        token.text(b"]");
+        out.truncate(start + len);
+        Ok(())
+    }
+
+    fn token_len(&self, plaintext: &[u8], ty: TokenType, nonce: &[u8]) -> usize {
+        const FIXED: usize = "ENC[,data:,iv:,tag:,type:]".len();
+        let names = self.cipher().name().len() + ty.name().len();
+        let groups = [plaintext.len(), nonce.len(), TAG].map(encoded_len);
+        FIXED + names + groups.iter().sum::<usize>()
+    }
+
+    /// Encrypts into `ciphertext`, which is as long as `plaintext`; the tag, or `None`
+    /// where the nonce or the plaintext has no length for this cipher.
+    fn encrypt(
+        &self,
+        nonce: &[u8],
+        aad: &[u8],
+        plaintext: &[u8],
+        ciphertext: &mut [u8],
+    ) -> Option<[u8; TAG]> {
+        let text = InOutBuf::new(plaintext, ciphertext).ok()?;
+        let tag = match &self.0 {
+            Engine::Aes { gcm, .. } => {
+                gcm.encrypt_inout_detached(nonce.try_into().ok()?, aad, text)
+            }
+            Engine::XChaCha(chacha) => {
+                chacha.encrypt_inout_detached(nonce.try_into().ok()?, aad, text)
+            }
+        };
+        tag.ok().map(Into::into)
+    }
+
+    /// Appends to `out` the plaintext of `token`, which was bound to `aad`.
+    /// As in sops the border between data and tag is of no account: the tag is the last 16 bytes.
+    ///
+    /// # Errors
+    /// [`OpenError`]; nothing is appended then.
+    pub fn open(
+        &self,
+        token: &Token<'_>,
+        aad: &[u8],
+        out: &mut Zeroizing<Vec<u8>>,
+    ) -> Result<(), OpenError> {
+        let (expected, found) = (self.cipher(), token.cipher);
+        if expected != found {
+            return Err(OpenError::Cipher { expected, found });
+        }
+        let start = out.len();
+        let opened = self.open_behind(start, token, aad, out);
+        out.truncate(start + opened.unwrap_or(0));
+        opened.map(|_| ())
+    }
+
+    /// Decodes data, tag and IV to the end of `out`, where the data is then decrypted in place.
+    /// The length of the plaintext.
+    fn open_behind(
+        &self,
+        start: usize,
+        token: &Token<'_>,
+        aad: &[u8],
+        out: &mut Zeroizing<Vec<u8>>,
+    ) -> Result<usize, OpenError> {
+        let room = |text: &[u8]| base64::decoded_len_estimate(text.len());
+        let needed = room(token.data) + room(token.tag) + room(token.iv);
+        secret::reserve(out, needed);
+        out.resize(start + needed, 0);
+        let buffer = &mut out[start..];
+        let data = decode(token.data, buffer).ok_or(OpenError::Base64(Part::Data))?;
+        let tag = decode(token.tag, &mut buffer[data..]).ok_or(OpenError::Base64(Part::Tag))?;
+        let (sealed, rest) = buffer.split_at_mut(data + tag);
+        let iv = decode(token.iv, rest).ok_or(OpenError::Base64(Part::Iv))?;
+        let (text, tag) = sealed
+            .split_last_chunk_mut::<TAG>()
+            .ok_or(OpenError::Length(Part::Tag))?;
+        self.decrypt(&rest[..iv], aad, text, tag)?;
+        Ok(text.len())
+    }
+
+    /// Decrypts `text` in place; leaves it as it is where that fails.
+    fn decrypt(
+        &self,
+        iv: &[u8],
+        aad: &[u8],
+        text: &mut [u8],
+        tag: &[u8; TAG],
+    ) -> Result<(), OpenError> {
+        let is_genuine = match &self.0 {
+            Engine::Aes { gcm, aes } => match iv.try_into() {
+                Ok(iv) => gcm
+                    .decrypt_inout_detached(iv, aad, text.into(), tag.into())
+                    .is_ok(),
+                Err(_) if iv.is_empty() => return Err(OpenError::Length(Part::Iv)),
+                Err(_) => gcm::open(aes, iv, aad, text, tag),
+            },
+            Engine::XChaCha(chacha) => {
+                let iv = iv.try_into().map_err(|_| OpenError::Length(Part::Iv))?;
+                chacha
+                    .decrypt_inout_detached(iv, aad, text.into(), tag.into())
+                    .is_ok()
+            }
+        };
+        is_genuine.then_some(()).ok_or(OpenError::Forged)
+    }
+}
+
+impl fmt::Debug for Sealer {
+    /// Shows the cipher, nothing of the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sealer({})", self.cipher().name())
+    }
+}
+
+/// Writes a token into the place made for it, piece by piece.
+struct Writer<'a>(&'a mut [u8]);
+
+impl Writer<'_> {
+    fn text(&mut self, text: &[u8]) {
+        self.next(text.len()).copy_from_slice(text);
+    }
+
+    fn base64(&mut self, bytes: &[u8]) {
+        let written = BASE64.encode_slice(bytes, self.next(encoded_len(bytes.len())));
+        debug_assert!(written.is_ok(), "the place has the very length of the text");
+    }
+
+    fn next(&mut self, len: usize) -> &mut [u8] {
+        let (next, rest) = std::mem::take(&mut self.0).split_at_mut(len);
+        self.0 = rest;
+        next
+    }
+}
+
+/// The length of `len` bytes in base64.
+fn encoded_len(len: usize) -> usize {
+    len.div_ceil(3) * 4
+}
+
+/// Decodes base64 to the start of `out`, which has room for it; the length, or `None` where it
+/// is none. As in Go, carriage returns and line feeds in it do not count.
+fn decode(text: &[u8], out: &mut [u8]) -> Option<usize> {
+    if let Ok(len) = BASE64.decode_slice(text, out) {
+        return Some(len);
+    }
+    let mut text = text.to_vec();
+    let len = text.len();
+    text.retain(|byte| !matches!(byte, b'\r' | b'\n'));
+    if text.len() == len {
+        return None;
+    }
+    BASE64.decode_slice(text, out).ok()
+}
