@@ -1,0 +1,24 @@
+//! The integration tests: the program as its users meet it, on the command line, beside real sops.
+
+mod support;
+
+mod architecture;
+mod completion;
+mod config;
+mod decrypt;
+mod edit;
+mod encrypt;
+mod explain;
+mod filestatus;
+mod goldens;
+mod init;
+mod legacy;
+mod lossless;
+mod peers;
+mod readme;
+mod rotate;
+mod secrets;
+mod section7;
+mod set;
+mod unset;
+mod updatekeys;
