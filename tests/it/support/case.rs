@@ -26,6 +26,7 @@ pub(crate) struct Case {
     stdout: Expected,
     stderr: Expected,
     never: Vec<String>,
+    never_on_stderr: Vec<String>,
     status: i32,
 }
 
@@ -64,6 +65,7 @@ impl Case {
             stdout: Expected::Exactly(Vec::new()),
             stderr: Expected::Exactly(Vec::new()),
             never: Vec::new(),
+            never_on_stderr: Vec::new(),
             status: 0,
         };
         let path = std::env::var_os("PATH").unwrap_or_default();
@@ -186,6 +188,12 @@ impl Case {
         self
     }
 
+    /// Stderr may not hold this: a secret that stdout shows rightly.
+    pub(crate) fn never_says_on_stderr(mut self, secret: &str) -> Self {
+        self.never_on_stderr.push(secret.to_owned());
+        self
+    }
+
     /// The exit status, where it is not 0.
     pub(crate) fn status(mut self, status: i32) -> Self {
         self.status = status;
@@ -224,6 +232,11 @@ impl Case {
             let said = |bytes: &[u8]| text(bytes).contains(secret.as_str());
             if said(&output.stdout) || said(&output.stderr) {
                 faults.push(format!("it gives away {secret:?}"));
+            }
+        }
+        for secret in &self.never_on_stderr {
+            if text(&output.stderr).contains(secret.as_str()) {
+                faults.push(format!("stderr gives away {secret:?}"));
             }
         }
         assert!(

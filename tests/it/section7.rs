@@ -1,0 +1,526 @@
+//! The known limits and faults of sops, by number, and that bulla does right where they apply.
+//! The numbers are those of the list of faults that bulla was designed against; a missing number
+//! is about a format, a key service or a command that bulla does not have.
+
+use crate::support::{Sandbox, age_key, assert_same_data, line_of, strip_metadata, testdata, tokens};
+
+fn alice() -> String {
+    age_key("alice").recipient
+}
+
+/// Encrypts by bulla, decrypts by bulla and sops; what bulla gives back must be the same bytes.
+#[track_caller]
+fn round_trip(name: &str, plain: &str) -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.file(name, plain);
+    sandbox
+        .bulla(["encrypt", "-i", "--age", &alice(), name])
+        .any_stderr()
+        .run();
+    sandbox.bulla(["decrypt", name]).expect_stdout(plain).run();
+    sandbox
+}
+
+#[test]
+fn no_01_an_encrypted_comment_in_a_list_is_no_value() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .copy("sops-3.13.2/list-comments.enc.yaml", "f.yaml")
+        .bulla(["decrypt", "f.yaml"])
+        .env("SOPS_AGE_KEY_FILE", crate::support::repository("testdata/sops-3.13.2/key-a.txt"))
+        .expect_stdout_has("# first")
+        .expect_stdout_has("- a")
+        .expect_stdout_has("# second")
+        .run();
+    // Ours stay comments, which every sops opens.
+    let ours = round_trip("f.yaml", "l:\n    # first\n    - a # beside\n    # second\n    - b\n");
+    assert!(!ours.read_text("f.yaml").contains("- ENC[AES256_GCM,data:\n"));
+    assert_eq!(ours.read_text("f.yaml").matches("\n    - ").count(), 2);
+    ours.sops(["decrypt", "f.yaml"]).any_stdout().run();
+}
+
+#[test]
+fn no_02_list_indexes_count_values() {
+    let sandbox = round_trip("f.yaml", "l:\n    # first\n    - a\n    # second\n    - b\n");
+    sandbox
+        .bulla(["decrypt", "--extract", "[\"l\"][0]", "f.yaml"])
+        .expect_stdout("a")
+        .run();
+    sandbox.bulla(["set", "f.yaml", "[\"l\"][1]", "\"c\""]).run();
+    sandbox
+        .bulla(["decrypt", "f.yaml"])
+        .expect_stdout("l:\n    # first\n    - a\n    # second\n    - c\n")
+        .run();
+}
+
+#[test]
+fn no_03_an_empty_comment_in_a_list_stays_a_comment() {
+    let plain = "l:\n    - a\n    #\n    - b\n";
+    let sandbox = round_trip("f.yaml", plain);
+    let theirs = sandbox
+        .sops(["decrypt", "--output-type", "json", "f.yaml"])
+        .any_stdout()
+        .run();
+    assert_same_data(&theirs.stdout, b"{\"l\": [\"a\", \"b\"]}", "sops");
+}
+
+#[test]
+fn no_04_comments_that_moved_are_recovered() {
+    let sandbox = round_trip(
+        "f.yaml",
+        "a:\n    b:\n        c: 1\n        # inner\n    # middle\n# outer\nd:\n    - x\n    # tail\n",
+    );
+    let encrypted = sandbox.read_text("f.yaml");
+    assert_eq!(
+        tokens(strip_metadata(&encrypted))
+            .iter()
+            .filter(|token| token.contains("type:comment"))
+            .count(),
+        4
+    );
+    // sops reads and writes it; wherever it then puts the comments, none stays locked.
+    sandbox.sops(["set", "f.yaml", "[\"e\"]", "1"]).run();
+    let out = sandbox.bulla(["decrypt", "f.yaml"]).any_stdout().run();
+    for comment in ["# inner", "# middle", "# outer", "# tail"] {
+        assert!(out.text().contains(comment), "{comment} in\n{}", out.text());
+    }
+    assert!(!out.text().contains("ENC["));
+}
+
+#[test]
+fn no_05_a_text_of_lines_that_starts_with_a_tab_is_no_null() {
+    let sandbox = round_trip("f.yaml", "a: \"\\tx\\ny\\n\"\n");
+    sandbox
+        .bulla(["decrypt", "--extract", "[\"a\"]", "f.yaml"])
+        .expect_stdout("\tx\ny\n")
+        .run();
+    sandbox.bulla(["set", "f.yaml", "[\"b\"]", "\"\\tx\\ny\\n\""]).run();
+    let out = sandbox
+        .bulla(["decrypt", "--output-type", "json", "f.yaml"])
+        .any_stdout()
+        .run();
+    assert_same_data(&out.stdout, br#"{"a": "\tx\ny\n", "b": "\tx\ny\n"}"#, "bulla");
+}
+
+#[test]
+fn no_06_comments_beside_a_value_stay_beside_it() {
+    let sandbox = round_trip("f.yaml", "a: 1 # one\nb:\n    - x # two\n");
+    let text = sandbox.read_text("f.yaml");
+    assert_eq!(tokens(line_of(&text, "a:")).len(), 2);
+}
+
+#[test]
+fn no_07_edit_with_the_metadata_shown_saves() {
+    let sandbox = round_trip("f.yaml", "a: before\n");
+    let editor = sandbox.edit_script("sed -i s/before/after/ \"$1\"");
+    sandbox
+        .bulla(["edit", "-s", "f.yaml"])
+        .editor(&editor)
+        .any_stderr()
+        .run();
+    sandbox.bulla(["decrypt", "f.yaml"]).expect_stdout("a: after\n").run();
+}
+
+#[test]
+fn no_08_a_key_that_fails_fails_the_whole() {
+    let sandbox = round_trip("f.yaml", "a: 1\n");
+    let before = sandbox.read("f.yaml");
+    sandbox
+        .bulla(["rotate", "-i", "--add-age", "age1nonsense", "f.yaml"])
+        .expect_stderr_has("age1nonsense")
+        .status(1)
+        .run();
+    assert_eq!(sandbox.read("f.yaml"), before);
+}
+
+#[test]
+fn no_09_several_documents_are_not_cut_to_one() {
+    let plain = "a: 1\n---\nb: 2\n";
+    let sandbox = round_trip("f.yaml", plain);
+    for args in [
+        &["decrypt", "--output-type", "json", "f.yaml"][..],
+        &["encrypt", "--age", &alice(), "--output-type", "json", "p.yaml"],
+        &["rotate", "--output-type", "json", "f.yaml"],
+    ] {
+        sandbox
+            .file("p.yaml", plain)
+            .bulla(args)
+            .expect_stderr_has("document")
+            .status(4)
+            .run();
+    }
+}
+
+#[test]
+fn no_10_no_rewrite_loses_formatting() {
+    let plain = "---\n# head\na:   0x10\nb: 'q'\n\nc: &x [1,  2]\nd: *x\ne: !t v\nf: 2024-1-2\n...\n";
+    let sandbox = round_trip("f.yaml", plain);
+    sandbox.bulla(["set", "f.yaml", "[\"b\"]", "\"r\""]).run();
+    sandbox.bulla(["rotate", "-i", "f.yaml"]).any_stderr().run();
+    let editor = sandbox.edit_script("sed -i 's/r$/s/; s/: .r./: '\"'\"'s'\"'\"'/' \"$1\"");
+    sandbox.bulla(["edit", "f.yaml"]).editor(&editor).run();
+    sandbox
+        .bulla(["decrypt", "f.yaml"])
+        .expect_stdout(plain.replace("'q'", "'s'"))
+        .run();
+}
+
+#[test]
+fn no_13_unquoted_timestamps_and_floats_in_the_metadata_are_read() {
+    let sandbox = round_trip("f.yaml", "a: 1\n");
+    let text = sandbox.read_text("f.yaml");
+    let stamp = line_of(&text, "lastmodified:");
+    let loose = text.replace(
+        stamp,
+        &format!("{}\n    shamir_threshold: \"0.000000\"", stamp.replace('"', "")),
+    );
+    sandbox.file("f.yaml", loose);
+    sandbox.bulla(["decrypt", "f.yaml"]).expect_stdout("a: 1\n").run();
+}
+
+#[test]
+fn no_14_numbers_of_any_size_are_exact() {
+    let plain = "{\"a\": 1234567890123456789, \"b\": 12345678901234567890123, \"c\": 1e400, \"d\": 0.1234567890123456789012}";
+    let sandbox = round_trip("f.json", plain);
+    sandbox
+        .bulla(["decrypt", "--extract", "[\"b\"]", "f.json"])
+        .expect_stdout("12345678901234567890123")
+        .run();
+    round_trip("f.yaml", "a: 18446744073709551615\nb: 36893488147419103232\n");
+}
+
+#[test]
+fn no_19_a_clear_minus_zero_keeps_its_mac() {
+    let sandbox = round_trip("f.yaml", "a_unencrypted: -0.0\nb: -0.0\nc: x\n");
+    sandbox
+        .bulla(["decrypt", "--extract", "c", "f.yaml"])
+        .expect_stdout("x")
+        .run();
+}
+
+#[test]
+fn no_20_bytes_that_are_no_text_are_refused_or_kept() {
+    let sandbox = Sandbox::new();
+    sandbox.encrypted("f.yaml", "a: !!binary /wD+\nb: x\n");
+    sandbox
+        .bulla(["decrypt", "f.yaml"])
+        .expect_stdout("a: !!binary /wD+\nb: x\n")
+        .run();
+    sandbox
+        .bulla(["decrypt", "--extract", "[\"a\"]", "f.yaml"])
+        .expect_stdout([0xff, 0x00, 0xfe])
+        .run();
+}
+
+#[test]
+fn no_21_a_token_of_type_bytes_is_an_error() {
+    let sandbox = round_trip("f.yaml", "a: secret-bytes\n");
+    let text = sandbox.read_text("f.yaml").replacen("type:str]", "type:bytes]", 1);
+    sandbox
+        .file("f.yaml", text)
+        .bulla(["decrypt", "f.yaml"])
+        .expect_stderr_has("bytes")
+        .never_says("secret-bytes")
+        .status(25)
+        .run();
+}
+
+#[test]
+fn no_22_what_the_mac_leaves_out_the_seal_covers() {
+    let plain = "allow_unencrypted: a\ndeny_unencrypted: b\nlist_unencrypted: [ab, c]\ne: \"\"\nl: [x, y]\n";
+    let sandbox = round_trip("f.yaml", plain);
+    let text = sandbox.read_text("f.yaml");
+    let seals = text.contains("seal:");
+    assert!(seals, "every file has a seal:\n{text}");
+    for (from, to) in [
+        ("allow_unencrypted", "permit_unencrypted"),
+        ("[ab, c]", "[a, bc]"),
+        ("e: \"\"", "e: \"\"\nadmin: \"\""),
+        ("e: \"\"", "e: \"\"\nnothing: null"),
+        ("e: \"\"\n", ""),
+        ("l: [", "# planted\nl: ["),
+    ] {
+        assert!(text.contains(from));
+        sandbox.file("t.yaml", text.replacen(from, to, 1));
+        sandbox
+            .bulla(["decrypt", "t.yaml"])
+            .expect_stderr_has("seal")
+            .status(51)
+            .run();
+    }
+    // Without a seal, stock sops wrote the file: it opens.
+    sandbox.sops(["set", "f.yaml", "[\"e\"]", "\"x\""]).run();
+    assert!(!sandbox.read_text("f.yaml").contains("seal:"));
+    sandbox.bulla(["decrypt", "f.yaml"]).any_stdout().run();
+}
+
+#[test]
+fn no_22_recipients_and_selectors_are_sealed_too() {
+    let sandbox = round_trip("f.yaml", "a: 1\n");
+    let text = sandbox.read_text("f.yaml");
+    let mallory = age_key("mallory").recipient;
+    let entry_start = text.find("        - ").unwrap();
+    let entry_end = text[entry_start..].find("    lastmodified").unwrap() + entry_start;
+    let entry = &text[entry_start..entry_end];
+    let planted = text.replace(entry, &format!("{entry}{}", entry.replace(&alice(), &mallory)));
+    let selector = text.replace("unencrypted_suffix: _unencrypted", "unencrypted_suffix: _plain");
+    for tampered in [planted, selector] {
+        assert_ne!(tampered, text);
+        sandbox.file("t.yaml", tampered);
+        sandbox
+            .bulla(["decrypt", "t.yaml"])
+            .expect_stderr_has("seal")
+            .status(51)
+            .run();
+    }
+}
+
+#[test]
+fn no_23_equal_values_of_a_list_have_different_tokens() {
+    let sandbox = round_trip("f.yaml", "l: [same, same, same]\n");
+    for _ in 0..2 {
+        let text = sandbox.read_text("f.yaml");
+        let found = tokens(line_of(&text, "l:"));
+        assert!(found[0] != found[1] && found[1] != found[2] && found[0] != found[2]);
+        sandbox.bulla(["rotate", "-i", "f.yaml"]).any_stderr().run();
+    }
+    let before = sandbox.read_text("f.yaml");
+    sandbox.bulla(["set", "f.yaml", "[\"n\"]", "1"]).run();
+    let after = sandbox.read_text("f.yaml");
+    assert_eq!(line_of(&before, "l:"), line_of(&after, "l:"));
+}
+
+#[test]
+fn no_25_files_are_replaced_whole() {
+    use std::os::unix::fs::MetadataExt;
+    let sandbox = round_trip("f.yaml", "a: 1\n");
+    let file = sandbox.path("f.yaml");
+    let before = std::fs::File::open(&file).unwrap();
+    let old = sandbox.read("f.yaml");
+    sandbox.bulla(["set", "f.yaml", "[\"a\"]", "2"]).run();
+    // The file that was open is as it was: its name leads to another one now.
+    let kept = std::io::read_to_string(&before).unwrap();
+    assert_eq!(kept.as_bytes(), old);
+    assert_ne!(
+        before.metadata().unwrap().ino(),
+        std::fs::metadata(&file).unwrap().ino()
+    );
+    sandbox.bulla(["decrypt", "--output", "p.yaml", "f.yaml"]).run();
+    assert_eq!(sandbox.mode(&sandbox.path("p.yaml")), 0o600);
+}
+
+#[test]
+fn no_28_a_selector_that_does_not_compile_leaves_nothing_in_clear() {
+    let sandbox = Sandbox::new();
+    let plain = "password: hunter2\n";
+    sandbox.config("encrypted_regex: '(?<!x)password'").file("f.yaml", plain);
+    sandbox
+        .bulla(["encrypt", "-i", "f.yaml"])
+        .expect_stderr_has("(?<!x)password")
+        .never_says("hunter2")
+        .status(1)
+        .run();
+    assert_eq!(sandbox.read_text("f.yaml"), plain);
+    // Nor in the metadata of a file: `set` would write in clear.
+    sandbox.config("encrypted_regex: '^password$'");
+    sandbox.bulla(["encrypt", "-i", "f.yaml"]).any_stderr().run();
+    let text = sandbox.read_text("f.yaml").replace("^password$", "(?<!x)password");
+    sandbox
+        .file("f.yaml", text)
+        .bulla(["set", "f.yaml", "[\"password\"]", "\"new-secret\""])
+        .expect_stderr_has("encrypted_regex")
+        .never_says("new-secret")
+        .status(1)
+        .run();
+}
+
+#[test]
+fn no_29_odd_paths_are_errors_and_no_panics() {
+    let sandbox = round_trip("f.yaml", "a: 1\nl: [x]\n");
+    for path in ["[]", "", "[\"l\"][-1]", "[\"l\"][\"x\"]", "[\"a\"][\"x\"]", "[0]", "[\"l\"][99999999999999999999]", "]", "[[", "a..b", "a["] {
+        for command in [
+            &["decrypt", "f.yaml", "--extract", path][..],
+            &["set", "f.yaml", path, "{"],
+            &["unset", "f.yaml", path],
+        ] {
+            let output = std::process::Command::new(crate::support::bulla())
+                .args(command)
+                .current_dir(sandbox.work())
+                .env("SOPS_AGE_KEY_FILE", age_key("alice").path)
+                .stdin(std::process::Stdio::null())
+                .output()
+                .unwrap();
+            let whole = path.is_empty() && command[0] == "decrypt";
+            let code = output.status.code();
+            assert!(whole || [Some(1), Some(7), Some(91)].contains(&code), "{command:?}: {code:?}");
+            assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"));
+        }
+    }
+}
+
+#[test]
+fn no_30_a_list_can_be_set() {
+    let sandbox = round_trip("f.yaml", "a: 1\nb: x\n");
+    sandbox.bulla(["set", "f.yaml", "[\"a\"]", "[1, \"two\"]"]).run();
+    let out = sandbox
+        .sops(["decrypt", "--output-type", "json", "f.yaml"])
+        .any_stdout()
+        .run();
+    assert_same_data(&out.stdout, br#"{"a": [1, "two"], "b": "x"}"#, "sops");
+    let before = sandbox.read("f.yaml");
+    sandbox
+        .bulla(["set", "f.yaml", "[0]", "1"])
+        .expect_stderr_has("bulla: ")
+        .status(7)
+        .run();
+    assert_eq!(sandbox.read("f.yaml"), before, "no rewrite without a change");
+}
+
+#[test]
+fn no_31_keys_by_flag_need_no_rule_and_a_decrypt_needs_no_configuration() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .file(".sops.yaml", "creation_rules:\n  - path_regex: ^never$\n    age: x\n")
+        .file("sub/f.yaml", "a: 1\n");
+    sandbox
+        .bulla(["encrypt", "-i", "--age", &alice(), "sub/f.yaml"])
+        .run();
+    sandbox
+        .file(".sops.yaml", "{broken")
+        .bulla(["decrypt", "sub/f.yaml"])
+        .expect_stdout("a: 1\n")
+        .any_stderr()
+        .run();
+}
+
+#[test]
+fn no_32_flags_mean_the_same_everywhere() {
+    let sandbox = round_trip("f.yaml", "a: 1\n");
+    sandbox
+        .bulla(["decrypt", "--ignore-mac", "f.yaml"])
+        .expect_stdout("a: 1\n")
+        .any_stderr()
+        .run();
+    sandbox.file("p.yaml", "# hide\na: 1\nb: 2\n");
+    let out = sandbox
+        .bulla(["encrypt", "--encrypted-comment-regex", "hide", "--age", &alice(), "p.yaml"])
+        .any_stdout()
+        .run();
+    assert!(out.text().contains("\nb: 2\n"));
+    assert!(out.text().contains("encrypted_comment_regex: hide"));
+}
+
+#[test]
+fn no_33_edit_without_a_user_does_not_loop() {
+    let sandbox = round_trip("f.yaml", "a: 1\n");
+    let count = sandbox.root().join("count");
+    let editor = sandbox.edit_script(&format!("echo x >> '{}'; echo 'x: [' > \"$1\"", count.display()));
+    sandbox
+        .bulla(["edit", "f.yaml"])
+        .editor(&editor)
+        .any_stderr()
+        .status(2)
+        .run();
+    let starts = std::fs::read_to_string(count).unwrap().lines().count();
+    assert_eq!(starts, 1);
+}
+
+#[test]
+fn no_34_updatekeys_takes_the_threshold_of_the_rule() {
+    let sandbox = round_trip("threshold.yaml", "a: 1\n");
+    sandbox
+        .copy("groups.sops.yaml", ".sops.yaml")
+        .bulla(["updatekeys", "-y", "threshold.yaml"])
+        .any_stdout()
+        .any_stderr()
+        .run();
+    assert!(sandbox.read_text("threshold.yaml").contains("shamir_threshold: 2"));
+    sandbox
+        .config("")
+        .bulla(["updatekeys", "-y", "threshold.yaml"])
+        .identities(&["alice", "bob"])
+        .any_stdout()
+        .any_stderr()
+        .run();
+    assert!(!sandbox.read_text("threshold.yaml").contains("shamir_threshold"));
+    sandbox
+        .bulla(["decrypt", "threshold.yaml"])
+        .expect_stdout("a: 1\n")
+        .run();
+}
+
+#[test]
+fn no_35_any_root_and_any_key() {
+    round_trip("f.yaml", "- 1\n- a\n");
+    round_trip("f.yaml", "text\n");
+    round_trip("f.yaml", "1: a\n~: b\ntrue: c\n2024-01-02: d\n[x]: e\n{y: z}: f\n");
+    round_trip("f.yaml", "a: 1\n---\n- x\n---\ny\n");
+    round_trip("f.json", "[1, [\"a\"]]");
+    round_trip("f.json", "\"a\"");
+    round_trip("f.json", "5");
+}
+
+#[test]
+fn no_36_nothing_behind_the_root_is_dropped() {
+    for text in ["{\"a\": 1} {\"b\": 2}", "{\"a\": 1}]", "{\"a\": 1, \"a\": 2}"] {
+        let sandbox = Sandbox::new();
+        sandbox
+            .file("f.json", text)
+            .bulla(["encrypt", "-i", "--age", &alice(), "f.json"])
+            .expect_stderr_has("f.json:1:")
+            .status(2)
+            .run();
+        assert_eq!(sandbox.read_text("f.json"), text);
+    }
+}
+
+#[test]
+fn no_38_messages_are_plain_text() {
+    let sandbox = Sandbox::new();
+    for args in [&["filestatus", "missing.yaml"][..], &["updatekeys", "-y", "missing.yaml"]] {
+        let out = sandbox
+            .bulla(args)
+            .expect_stderr_has("bulla: ")
+            .status(1)
+            .run();
+        assert!(!out.stderr.contains("level="), "{}", out.stderr);
+    }
+}
+
+#[test]
+fn no_40_blanks_around_an_identity_are_no_matter() {
+    let sandbox = round_trip("f.yaml", "a: 1\n");
+    let identity = age_key("alice").identity;
+    for key in [format!("  {identity}  "), format!("\n\t{identity}\r\n\n# x\n")] {
+        sandbox
+            .bulla(["decrypt", "f.yaml"])
+            .no_identity()
+            .env("SOPS_AGE_KEY", key)
+            .expect_stdout("a: 1\n")
+            .run();
+    }
+}
+
+#[test]
+fn no_43_the_other_name_of_the_configuration_is_said() {
+    let sandbox = Sandbox::new();
+    let config = format!("creation_rules:\n  - age: {}\n", alice());
+    sandbox
+        .file(".sops.yml", config)
+        .file("f.yaml", "a: 1\n")
+        .bulla(["encrypt", "--age", &alice(), "f.yaml"])
+        .any_stdout()
+        .expect_stderr_has(".sops.yml")
+        .run();
+}
+
+#[test]
+fn golden_list_comments_of_sops_are_comments_again() {
+    let sandbox = Sandbox::new();
+    sandbox.file("f.yaml", testdata("sops-3.11/list-comments-yaml.enc.yaml"));
+    let out = sandbox.bulla(["decrypt", "f.yaml"]).any_stdout().run();
+    for comment in ["# above the first", "# above the second", "# inside the third"] {
+        assert!(out.text().contains(comment), "{}", out.text());
+    }
+    assert_eq!(out.text().matches("- ").count(), 3, "{}", out.text());
+}

@@ -1,0 +1,317 @@
+//! `bulla set`: one value changed, every other byte and token kept.
+
+use crate::support::{Case, Sandbox, line_of, strip_metadata, tokens};
+
+const PLAIN: &str = "# head\na: 1\n\nb:   'two' # beside\nlist:\n    # first\n    - x\n    - y\nmap:\n    k: v\n";
+
+fn encrypted() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.encrypted("f.yaml", PLAIN);
+    sandbox
+}
+
+/// Sets `path` to `value` and compares the plaintext after it.
+#[track_caller]
+fn sets(path: &str, value: &str, expected: &str) {
+    let sandbox = encrypted();
+    sandbox.bulla(["set", "f.yaml", path, value]).run();
+    sandbox
+        .bulla(["decrypt", "f.yaml"])
+        .expect_stdout(expected)
+        .run();
+}
+
+#[test]
+fn a_value_is_replaced() {
+    sets("[\"a\"]", "2", &PLAIN.replace("a: 1", "a: 2"));
+    sets("[\"a\"]", "\"text\"", &PLAIN.replace("a: 1", "a: text"));
+    sets("[\"a\"]", "true", &PLAIN.replace("a: 1", "a: true"));
+    sets("[\"a\"]", "null", &PLAIN.replace("a: 1", "a: null"));
+    sets("[\"a\"]", "1.5", &PLAIN.replace("a: 1", "a: 1.5"));
+    sets("[\"list\"][1]", "\"z\"", &PLAIN.replace("- y", "- z"));
+    sets("[\"map\"][\"k\"]", "\"w\"", &PLAIN.replace("k: v", "k: w"));
+    sets("map.k", "\"w\"", &PLAIN.replace("k: v", "k: w"));
+    sets("['map']['k']", "\"w\"", &PLAIN.replace("k: v", "k: w"));
+}
+
+#[test]
+fn text_that_looks_like_another_type_stays_text() {
+    for value in ["yes", "12", "1.5", "null", "2024-01-02", "", " x", "# x", "a: b"] {
+        let sandbox = encrypted();
+        let json = serde_json::to_string(value).unwrap();
+        sandbox.bulla(["set", "f.yaml", "[\"a\"]", &json]).run();
+        sandbox
+            .bulla(["decrypt", "--extract", "[\"a\"]", "f.yaml"])
+            .expect_stdout(value)
+            .run();
+        sandbox
+            .sops(["decrypt", "--extract", "[\"a\"]", "f.yaml"])
+            .expect_stdout(value)
+            .run();
+    }
+}
+
+#[test]
+fn what_does_not_exist_is_added_at_the_end() {
+    sets("[\"new\"]", "\"value\"", &format!("{PLAIN}new: value\n"));
+    sets("[\"map\"][\"z\"]", "1", &format!("{PLAIN}    z: 1\n"));
+    sets(
+        "[\"list\"][2]",
+        "\"z\"",
+        &PLAIN.replace("    - y\n", "    - y\n    - z\n"),
+    );
+    sets(
+        "[\"list\"][99]",
+        "\"z\"",
+        &PLAIN.replace("    - y\n", "    - y\n    - z\n"),
+    );
+}
+
+#[test]
+fn a_path_of_several_new_steps_is_made() {
+    let sandbox = encrypted();
+    sandbox
+        .bulla(["set", "f.yaml", "[\"n\"][\"m\"][0][\"k\"]", "5"])
+        .run();
+    sandbox
+        .bulla(["decrypt", "--output-type", "json", "--extract", "[\"n\"]", "f.yaml"])
+        .expect_stdout("{\n\t\"m\": [\n\t\t{\n\t\t\t\"k\": 5\n\t\t}\n\t]\n}\n")
+        .run();
+}
+
+#[test]
+fn objects_and_lists_are_values_too() {
+    for value in ["{\"x\":[1,\"two\",{\"y\":null}],\"z\":{}}", "[1,\"two\",[3],{\"k\":true}]", "{}", "[]"] {
+        let sandbox = encrypted();
+        sandbox.bulla(["set", "f.yaml", "[\"a\"]", value]).run();
+        let out = sandbox
+            .bulla(["decrypt", "--output-type", "json", "--extract", "[\"a\"]", "f.yaml"])
+            .any_stdout()
+            .run();
+        crate::support::assert_same_data(&out.stdout, value.as_bytes(), value);
+    }
+}
+
+#[test]
+fn integers_are_integers_of_any_size() {
+    let sandbox = encrypted();
+    sandbox
+        .bulla(["set", "f.yaml", "[\"a\"]", "9007199254740993"])
+        .run();
+    assert!(line_of(&sandbox.read_text("f.yaml"), "a:").ends_with("type:int]"));
+    sandbox
+        .sops(["decrypt", "--extract", "[\"a\"]", "f.yaml"])
+        .expect_stdout("9007199254740993\n")
+        .run();
+}
+
+#[test]
+fn unchanged_values_keep_their_tokens() {
+    let sandbox = encrypted();
+    let before = sandbox.read_text("f.yaml");
+    sandbox.bulla(["set", "f.yaml", "[\"a\"]", "2"]).run();
+    let after = sandbox.read_text("f.yaml");
+    let old = tokens(line_of(&before, "a:"))[0];
+    let new = tokens(line_of(&after, "a:"))[0];
+    assert_ne!(old, new);
+    assert_eq!(
+        strip_metadata(&before).replace(old, new),
+        strip_metadata(&after)
+    );
+    assert_eq!(line_of(&before, "- recipient:"), line_of(&after, "- recipient:"));
+    assert_ne!(line_of(&before, "mac:"), line_of(&after, "mac:"));
+}
+
+#[test]
+fn nothing_changed_writes_nothing_when_asked() {
+    let sandbox = encrypted();
+    let before = sandbox.read("f.yaml");
+    sandbox
+        .bulla(["set", "--idempotent", "f.yaml", "[\"b\"]", "\"two\""])
+        .run();
+    sandbox
+        .bulla(["set", "--idempotent", "f.yaml", "[\"map\"]", "{\"k\": \"v\"}"])
+        .run();
+    assert_eq!(sandbox.read("f.yaml"), before);
+    sandbox
+        .bulla(["set", "--idempotent", "f.yaml", "[\"b\"]", "\"three\""])
+        .run();
+    assert_ne!(sandbox.read("f.yaml"), before);
+}
+
+#[test]
+fn values_come_from_a_file_or_standard_input() {
+    let sandbox = encrypted();
+    sandbox.file("value.json", "\"from a file\"\n");
+    sandbox
+        .bulla(["set", "--value-file", "f.yaml", "[\"a\"]", "value.json"])
+        .run();
+    sandbox
+        .bulla(["decrypt", "--extract", "a", "f.yaml"])
+        .expect_stdout("from a file")
+        .run();
+    sandbox
+        .bulla(["set", "--value-stdin", "f.yaml", "[\"a\"]"])
+        .stdin("\"from stdin\"")
+        .run();
+    sandbox
+        .bulla(["decrypt", "--extract", "a", "f.yaml"])
+        .expect_stdout("from stdin")
+        .run();
+    sandbox
+        .bulla(["set", "--value-stdin", "--value-file", "f.yaml", "[\"a\"]", "value.json"])
+        .expect_stderr_has("--value-file")
+        .status(1)
+        .run();
+}
+
+#[test]
+fn bad_values_and_paths_are_refused_without_repeating_the_value() {
+    let sandbox = encrypted();
+    let before = sandbox.read("f.yaml");
+    for (path, value) in [
+        ("[\"a\"]", "hunter2"),
+        ("[\"a\"]", "\"hunter2"),
+        ("[\"a\"]", "\"hunter2\" x"),
+        ("[\"a\"]", "{\"k\": hunter2}"),
+        ("[\"a\"]", "{\"k\": \"hunter2\", \"k\": 1}"),
+        ("", "\"hunter2\""),
+        ("[]", "\"hunter2\""),
+        ("[\"a\"", "\"hunter2\""),
+        ("[\"list\"][-1]", "\"hunter2\""),
+        ("[\"list\"][\"x\"]", "\"hunter2\""),
+        ("[\"map\"][0]", "\"hunter2\""),
+    ] {
+        sandbox
+            .bulla(["set", "f.yaml", path, value])
+            .expect_stderr_has("bulla: ")
+            .never_says("hunter2")
+            .status(7)
+            .run();
+    }
+    assert_eq!(sandbox.read("f.yaml"), before);
+}
+
+#[test]
+fn the_number_of_arguments_counts() {
+    for args in [
+        &["set"][..],
+        &["set", "f.yaml"],
+        &["set", "f.yaml", "[\"a\"]"],
+        &["set", "--value-stdin", "f.yaml", "[\"a\"]", "1"],
+    ] {
+        let sandbox = encrypted();
+        sandbox
+            .bulla(args)
+            .expect_stderr_has("bulla: ")
+            .status(100)
+            .run();
+    }
+    Case::new()
+        .args(["set", "missing.yaml", "[\"a\"]", "1"])
+        .expect_stderr_has("missing.yaml")
+        .status(100)
+        .run();
+}
+
+#[test]
+fn the_reserved_key_is_refused() {
+    let sandbox = encrypted();
+    let before = sandbox.read("f.yaml");
+    sandbox
+        .bulla(["set", "f.yaml", "[\"sops\"]", "{\"mac\": \"x\"}"])
+        .expect_stderr_has("sops")
+        .status(203)
+        .run();
+    assert_eq!(sandbox.read("f.yaml"), before);
+}
+
+#[test]
+fn only_the_first_document_is_changed() {
+    let sandbox = Sandbox::new();
+    sandbox.encrypted("f.yaml", "a: 1\n---\na: 2\n");
+    sandbox.bulla(["set", "f.yaml", "[\"a\"]", "3"]).run();
+    sandbox
+        .bulla(["decrypt", "f.yaml"])
+        .expect_stdout("a: 3\n---\na: 2\n")
+        .run();
+}
+
+#[test]
+fn a_scalar_in_the_way_is_replaced() {
+    let sandbox = encrypted();
+    sandbox
+        .bulla(["set", "f.yaml", "[\"a\"][\"k\"]", "\"v\""])
+        .run();
+    sandbox
+        .bulla(["decrypt", "--extract", "a.k", "f.yaml"])
+        .expect_stdout("v")
+        .run();
+}
+
+#[test]
+fn a_value_that_would_stay_in_clear_is_said() {
+    let sandbox = Sandbox::new();
+    sandbox.file("f.yaml", "password: one\n");
+    let alice = crate::support::age_key("alice").recipient;
+    sandbox
+        .bulla(["encrypt", "-i", "--age", &alice, "--encrypted-regex", "^password$", "f.yaml"])
+        .run();
+    sandbox
+        .bulla(["set", "f.yaml", "[\"api_token\"]", "\"S3CR3T-NEW-VALUE\""])
+        .expect_stderr_has("api_token")
+        .never_says("S3CR3T")
+        .run();
+}
+
+#[test]
+fn a_wrong_mac_or_key_stops_it() {
+    let sandbox = Sandbox::new();
+    sandbox.encrypted("f.yaml", "a: 1\nb_unencrypted: x\n");
+    sandbox
+        .bulla(["set", "f.yaml", "[\"a\"]", "2"])
+        .no_identity()
+        .expect_stderr_has("FAILED")
+        .status(128)
+        .run();
+    let text = sandbox.read_text("f.yaml");
+    sandbox.file("f.yaml", text.replace("encrypted: x", "encrypted: y"));
+    sandbox
+        .bulla(["set", "f.yaml", "[\"a\"]", "2"])
+        .expect_stderr_has("MAC")
+        .status(51)
+        .run();
+    sandbox
+        .bulla(["set", "--ignore-mac", "f.yaml", "[\"a\"]", "2"])
+        .any_stderr()
+        .run();
+    sandbox
+        .bulla(["decrypt", "f.yaml"])
+        .expect_stdout("a: 2\nb_unencrypted: y\n")
+        .run();
+}
+
+#[test]
+fn json_keeps_its_layout() {
+    let sandbox = Sandbox::new();
+    sandbox.encrypted("f.json", "{ \"a\":1,\n    \"b\" : [1,2] }");
+    sandbox.bulla(["set", "f.json", "[\"b\"][0]", "\"x\""]).run();
+    sandbox
+        .bulla(["decrypt", "f.json"])
+        .expect_stdout("{ \"a\":1,\n    \"b\" : [\"x\",2] }")
+        .run();
+}
+
+#[test]
+fn what_sops_wrote_is_set_too() {
+    let sandbox = Sandbox::new();
+    sandbox.encrypted_by_sops("f.yaml", PLAIN);
+    let before = sandbox.read_text("f.yaml");
+    sandbox.bulla(["set", "f.yaml", "[\"a\"]", "2"]).run();
+    let after = sandbox.read_text("f.yaml");
+    assert_eq!(line_of(&before, "b:"), line_of(&after, "b:"));
+    sandbox
+        .sops(["decrypt", "--extract", "[\"a\"]", "f.yaml"])
+        .expect_stdout("2\n")
+        .run();
+}

@@ -1,0 +1,97 @@
+//! `bulla unset`: one entry taken out, every other byte and token kept.
+
+use crate::support::{Sandbox, line_of};
+
+const PLAIN: &str = "# head\na: 1\nb: two # beside\n\nlist:\n    # first\n    - x\n    - y\nmap:\n    k: v\n";
+
+fn encrypted() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.encrypted("f.yaml", PLAIN);
+    sandbox
+}
+
+#[test]
+fn an_entry_or_an_item_is_removed() {
+    for (path, expected) in [
+        ("[\"a\"]", PLAIN.replace("a: 1\n", "")),
+        ("a", PLAIN.replace("a: 1\n", "")),
+        ("[\"list\"][1]", PLAIN.replace("    - y\n", "")),
+        ("[\"map\"]", PLAIN.replace("map:\n    k: v\n", "")),
+        ("[\"map\"][\"k\"]", PLAIN.replace("map:\n    k: v\n", "map: {}\n")),
+    ] {
+        let sandbox = encrypted();
+        let before = sandbox.read_text("f.yaml");
+        sandbox.bulla(["unset", "f.yaml", path]).run();
+        sandbox
+            .bulla(["decrypt", "f.yaml"])
+            .expect_stdout(&expected)
+            .run();
+        let after = sandbox.read_text("f.yaml");
+        assert_eq!(line_of(&before, "b:"), line_of(&after, "b:"), "{path}");
+        sandbox.sops(["decrypt", "f.yaml"]).any_stdout().run();
+    }
+}
+
+#[test]
+fn list_indexes_count_values_only() {
+    let sandbox = encrypted();
+    sandbox.bulla(["unset", "f.yaml", "[\"list\"][0]"]).run();
+    let out = sandbox
+        .bulla(["decrypt", "--output-type", "json", "--extract", "[\"list\"]", "f.yaml"])
+        .any_stdout()
+        .run();
+    assert_eq!(out.text(), "[\n\t\"y\"\n]");
+}
+
+#[test]
+fn what_is_not_there_is_an_error_unless_idempotent() {
+    let sandbox = encrypted();
+    let before = sandbox.read("f.yaml");
+    for path in ["[\"nowhere\"]", "[\"list\"][9]", "[\"a\"][\"x\"]", "[\"map\"][\"x\"]"] {
+        sandbox
+            .bulla(["unset", "f.yaml", path])
+            .expect_stderr_has("bulla: ")
+            .never_says("two")
+            .status(1)
+            .run();
+    }
+    sandbox
+        .bulla(["unset", "--idempotent", "f.yaml", "[\"nowhere\"]"])
+        .run();
+    assert_eq!(sandbox.read("f.yaml"), before);
+}
+
+#[test]
+fn bad_paths_and_counts_are_refused() {
+    let sandbox = encrypted();
+    for (args, status) in [
+        (&["unset", "f.yaml", ""][..], 7),
+        (&["unset", "f.yaml", "[]"], 7),
+        (&["unset", "f.yaml", "[\"a\""], 7),
+        (&["unset", "f.yaml"], 100),
+        (&["unset"], 100),
+        (&["unset", "missing.yaml", "[\"a\"]"], 100),
+    ] {
+        sandbox
+            .bulla(args)
+            .expect_stderr_has("bulla: ")
+            .status(status)
+            .run();
+    }
+}
+
+#[test]
+fn the_last_entry_leaves_an_empty_mapping() {
+    let sandbox = Sandbox::new();
+    for (name, plain, expected) in [
+        ("f.yaml", "a: 1\n", "{}\n"),
+        ("f.json", "{\"a\": 1}\n", "{}\n"),
+    ] {
+        sandbox.encrypted(name, plain);
+        sandbox.bulla(["unset", name, "[\"a\"]"]).run();
+        sandbox
+            .bulla(["decrypt", name])
+            .expect_stdout(expected)
+            .run();
+    }
+}
