@@ -2,13 +2,14 @@
 //!
 //! Pure, and all or nothing: no byte of plaintext leaves before the MAC was verified.
 
-use crate::crypto::{DataKey, Mac, OpenError, Opener, Stash, Token, TokenType};
+use crate::crypto::{DataKey, Mac, OpenError, Sealer, Stash, Token, TokenError, TokenType};
 use crate::document::{
     Document, Leaf, LeafKind, Leaves, NodeId, NoMarking, Path, Splice, Type, Value, canonical,
     splice,
 };
 use crate::metadata::{Metadata, Selection, Spelling};
 use crate::store::{ParseOptions, Store};
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use zeroize::Zeroizing;
@@ -102,7 +103,7 @@ pub fn decrypt(
     options: DecryptOptions,
     stash: Option<&mut Stash>,
 ) -> Result<Decrypted, DecryptError> {
-    let opener = Opener::new(data_key);
+    let opener = Opener::new(data_key, metadata);
     let mut spellings = open_spellings(&opener, metadata);
     let mut opening = Opening::new(document, store, metadata, &opener, &spellings);
     opening.stash = stash;
@@ -135,10 +136,10 @@ const MISSPELLED_ROUNDS: usize = 3;
 /// Opened spellings by the key of their path.
 type Spellings = HashMap<String, Zeroizing<Vec<u8>>>;
 
-fn open_spellings(opener: &Opener, metadata: &Metadata) -> Spellings {
+fn open_spellings(opener: &Opener<'_>, metadata: &Metadata) -> Spellings {
     let mut opened = Spellings::new();
     for spelling in &metadata.bulla.spelling {
-        let Some(Ok(token)) = Token::parse(spelling.token.as_bytes()) else {
+        let Ok(token) = Token::parse(spelling.token.as_bytes()) else {
             continue;
         };
         let mut text = Zeroizing::new(Vec::new());
@@ -159,13 +160,43 @@ fn remember_spellings(stash: &mut Stash, metadata: &Metadata, opened: &Spellings
     }
 }
 
+/// Opens tokens of both ciphers; a file has one, so the other is hardly ever set up.
+struct Opener<'k> {
+    data_key: &'k DataKey,
+    usual: Sealer,
+    other: OnceCell<Sealer>,
+}
+
+impl<'k> Opener<'k> {
+    fn new(data_key: &'k DataKey, metadata: &Metadata) -> Self {
+        Self {
+            data_key,
+            usual: Sealer::new(data_key, metadata.cipher()),
+            other: OnceCell::new(),
+        }
+    }
+
+    fn open(
+        &self,
+        token: &Token<'_>,
+        aad: &[u8],
+        out: &mut Zeroizing<Vec<u8>>,
+    ) -> Result<(), OpenError> {
+        if token.cipher == self.usual.cipher() {
+            return self.usual.open(token, aad, out);
+        }
+        let other = || Sealer::new(self.data_key, token.cipher);
+        self.other.get_or_init(other).open(token, aad, out)
+    }
+}
+
 /// One pass over an encrypted document.
 struct Opening<'a, 's> {
     document: &'a Document,
     store: &'a dyn Store,
     metadata: &'a Metadata,
     selection: &'a Selection,
-    opener: &'a Opener,
+    opener: &'a Opener<'a>,
     spellings: &'a Spellings,
     stash: Option<&'s mut Stash>,
     mac: Mac,
@@ -186,7 +217,7 @@ impl<'a> Opening<'a, '_> {
         document: &'a Document,
         store: &'a dyn Store,
         metadata: &'a Metadata,
-        opener: &'a Opener,
+        opener: &'a Opener<'a>,
         spellings: &'a Spellings,
     ) -> Self {
         Self {
@@ -256,8 +287,8 @@ impl<'a> Opening<'a, '_> {
     ) -> Result<(), DecryptError> {
         let place = || Place(leaves.path());
         let token = match Token::parse(value.text) {
-            Some(Ok(token)) if value.ty == Type::Str => token,
-            Some(Err(_)) => return Err(DecryptError::UnknownType(place())),
+            Ok(token) if value.ty == Type::Str => token,
+            Err(TokenError::Type) => return Err(DecryptError::UnknownType(place())),
             _ => return Err(DecryptError::NotEncrypted(place())),
         };
         self.plaintext.clear();
@@ -267,7 +298,7 @@ impl<'a> Opening<'a, '_> {
         if let Some(stash) = self.stash.as_deref_mut() {
             stash.remember(leaves.aad(), token.ty, &self.plaintext, value.text);
         }
-        let Some(ty) = token.ty.value_type() else {
+        let Some(ty) = token.ty.value() else {
             self.list_comment(leaf);
             return Ok(());
         };
@@ -333,7 +364,7 @@ impl<'a> Opening<'a, '_> {
     fn comment(&mut self, leaf: &Leaf, leaves: &Leaves<'_, &'a Selection>) {
         let text = self.document.value(leaf.id).text;
         let place = || Place(leaves.path());
-        let Some(Ok(token)) = Token::parse(text) else {
+        let Ok(token) = Token::parse(text) else {
             if self.selection.covers(leaf) && !text.is_empty() {
                 self.warnings.push(DecryptWarning::PlainComment(place()));
             }
@@ -386,7 +417,7 @@ impl<'a> Opening<'a, '_> {
     fn verify_mac(&mut self, ignore: bool) -> Result<Vec<DecryptWarning>, DecryptError> {
         let computed = self.mac.clone().finish();
         let verified = self.stored_mac().and_then(|stored| {
-            if Mac::equal(&computed, &stored) {
+            if computed.matches(&stored) {
                 Ok(())
             } else {
                 Err(DecryptError::Mac)
@@ -406,7 +437,7 @@ impl<'a> Opening<'a, '_> {
             return Err(DecryptError::NoMac);
         }
         let mut stored = Zeroizing::new(Vec::new());
-        let Some(Ok(token)) = Token::parse(text.as_bytes()) else {
+        let Ok(token) = Token::parse(text.as_bytes()) else {
             return Err(DecryptError::LockedMac);
         };
         let aad = self.metadata.last_modified.as_bytes();

@@ -3,7 +3,7 @@
 //! Pure: the time, the randomness and the key are parameters. What comes out has been
 //! decrypted again in memory and compared with what went in.
 
-use crate::crypto::{Cipher, DataKey, Mac, Nonces, Random, Sealer, Stash, Token, TokenType};
+use crate::crypto::{Cipher, DataKey, Mac, Nonces, Random, SealError, Sealer, Stash, Token, TokenType};
 use crate::decrypt::{self, DecryptError, DecryptOptions};
 use crate::document::{
     Document, Kind, Leaf, LeafKind, Leaves, NodeId, Path, Splice, Type, Value, canonical, splice,
@@ -65,6 +65,9 @@ pub enum EncryptError {
     /// As `SelfCheck`: the encrypted text could not be decrypted.
     #[error("self-check failed: the encrypted text cannot be decrypted")]
     SelfCheckDecrypt(#[source] Box<DecryptError>),
+    /// No nonce could be drawn, or the value is too long for the cipher.
+    #[error(transparent)]
+    Seal(#[from] SealError),
 }
 
 /// Encrypts `document`.
@@ -113,14 +116,15 @@ pub fn encrypt(document: &Document, how: Encryption<'_>) -> Result<Encrypted, En
         nonces: &mut nonces,
         stash: &mut stash,
     };
-    metadata.mac = Some(seal.fresh(&mac, TokenType::Str, metadata.last_modified.as_bytes()));
+    let aad = metadata.last_modified.as_bytes();
+    metadata.mac = Some(ascii(seal.fresh(mac.as_bytes(), TokenType::Str, aad)?));
     metadata.bulla.spelling = spellings
-        .iter()
-        .map(|(path, text)| Spelling {
-            path: path.clone(),
-            token: seal.text(text, TokenType::Str, &Spelling::aad(path)),
+        .into_iter()
+        .map(|(path, text)| {
+            let token = ascii(seal.token(&text, TokenType::Str, &Spelling::aad(&path))?);
+            Ok(Spelling { path, token })
         })
-        .collect();
+        .collect::<Result<_, EncryptError>>()?;
     splices.extend(store.attach(document, &metadata.to_data(), layout));
     let text = splice(&document.source, &mut splices);
     let check = Check {
@@ -136,6 +140,11 @@ pub fn encrypt(document: &Document, how: Encryption<'_>) -> Result<Encrypted, En
         sealed,
         clear,
     })
+}
+
+/// A token is ASCII.
+fn ascii(token: Vec<u8>) -> String {
+    String::from_utf8_lossy(&token).into_owned()
 }
 
 /// Which scalars are encrypted where they stand; empty where there are no aliases to ask for it.
@@ -159,24 +168,28 @@ struct Seal<'a, 'r> {
 }
 
 impl Seal<'_, '_> {
-    fn token(&mut self, plaintext: &[u8], ty: TokenType, aad: &[u8]) -> Vec<u8> {
+    fn token(
+        &mut self,
+        plaintext: &[u8],
+        ty: TokenType,
+        aad: &[u8],
+    ) -> Result<Vec<u8>, EncryptError> {
         if let Some(token) = self.stash.take(aad, ty, plaintext) {
-            return token;
+            return Ok(token.to_vec());
         }
-        let mut out = Vec::with_capacity(plaintext.len() * 4 / 3 + 140);
-        self.sealer.seal(plaintext, ty, aad, self.nonces, &mut out);
-        out
+        self.fresh(plaintext, ty, aad)
     }
 
-    fn text(&mut self, plaintext: &[u8], ty: TokenType, aad: &[u8]) -> String {
-        // A token is ASCII.
-        String::from_utf8_lossy(&self.token(plaintext, ty, aad)).into_owned()
-    }
-
-    fn fresh(&mut self, plaintext: &[u8], ty: TokenType, aad: &[u8]) -> String {
+    fn fresh(
+        &mut self,
+        plaintext: &[u8],
+        ty: TokenType,
+        aad: &[u8],
+    ) -> Result<Vec<u8>, EncryptError> {
         let mut out = Vec::new();
-        self.sealer.seal(plaintext, ty, aad, self.nonces, &mut out);
-        String::from_utf8_lossy(&out).into_owned()
+        self.sealer
+            .seal(plaintext, ty, aad, self.nonces, &mut out)?;
+        Ok(out)
     }
 }
 
@@ -231,7 +244,7 @@ impl<'a> Sealing<'a, '_> {
         if text.is_empty() || !self.selection.covers(leaf) {
             return Ok(());
         }
-        let token = self.seal.token(text, TokenType::Comment, leaves.aad());
+        let token = self.seal.token(text, TokenType::Comment, leaves.aad())?;
         if self.selection.clears_comment(&token) {
             return Err(EncryptError::CommentGuard(leaves.path()));
         }
@@ -256,9 +269,9 @@ impl<'a> Sealing<'a, '_> {
             return Err(EncryptError::NestedToken(leaves.path()));
         }
         if let Some(alias) = leaf.via {
-            self.value_in_alias(leaf, alias, encrypt, leaves);
+            self.value_in_alias(leaf, alias, encrypt, leaves)?;
         } else if encrypt {
-            self.value_in_place(leaf.id, value, leaf, leaves);
+            self.value_in_place(value, leaf, leaves)?;
         } else {
             self.clear += usize::from(value.ty != Type::Null && !value.text.is_empty());
         }
@@ -267,14 +280,16 @@ impl<'a> Sealing<'a, '_> {
 
     fn value_in_place(
         &mut self,
-        id: NodeId,
         value: Value<'_>,
         leaf: &Leaf,
         leaves: &Leaves<'_, &'a Selection>,
-    ) {
+    ) -> Result<(), EncryptError> {
+        let id = leaf.id;
+        let Some(ty) = TokenType::of(value.ty) else {
+            return Ok(());
+        };
         let plaintext = self.plaintext(id, value);
-        let ty = TokenType::from(value.ty);
-        let token = self.seal.token(plaintext, ty, leaves.aad());
+        let token = self.seal.token(plaintext, ty, leaves.aad())?;
         self.splices.push(self.store.seal(self.document, id, &token));
         self.sealed += 1;
         let value = Value {
@@ -287,6 +302,7 @@ impl<'a> Sealing<'a, '_> {
             let key = Spelling::key(leaf.branch, &leaves.path());
             self.spellings.push((key, Zeroizing::new(region.to_vec())));
         }
+        Ok(())
     }
 
     /// What goes into the token: the source's own spelling of a number or truth value
@@ -311,12 +327,12 @@ impl<'a> Sealing<'a, '_> {
         alias: NodeId,
         encrypt: bool,
         leaves: &Leaves<'_, &'a Selection>,
-    ) {
+    ) -> Result<(), EncryptError> {
         let value = self.document.value(leaf.id);
-        let token = encrypt.then(|| {
-            self.seal
-                .token(value.text, TokenType::from(value.ty), leaves.aad())
-        });
+        let token = match TokenType::of(value.ty).filter(|_| encrypt) {
+            Some(ty) => Some(self.seal.token(value.text, ty, leaves.aad())?),
+            None => None,
+        };
         let there = self.in_place[leaf.id as usize];
         let pending = self.pending.get_or_insert_with(|| Pending {
             alias,
@@ -326,6 +342,7 @@ impl<'a> Sealing<'a, '_> {
         });
         pending.expand |= encrypt || there;
         pending.tokens.push(token);
+        Ok(())
     }
 
     /// An alias that leads to tokens, or stands where there must be some, is written out.
@@ -367,7 +384,7 @@ impl Check<'_> {
             .store
             .parse(text, self.parsing)
             .map_err(EncryptError::SelfCheckParse)?;
-        self.rebind_comments(&mut document, seal);
+        self.rebind_comments(&mut document, seal)?;
         let options = DecryptOptions::default();
         let back = decrypt::decrypt(
             &document,
@@ -389,10 +406,14 @@ impl Check<'_> {
     /// A comment belongs to the container that the *encrypted* text puts it in: the metadata
     /// block behind a last comment can move it to another one. Such a comment is sealed
     /// again, for the place where it will be read; the token keeps its length.
-    fn rebind_comments(&self, document: &mut Document, seal: &mut Seal<'_, '_>) {
+    fn rebind_comments(
+        &self,
+        document: &mut Document,
+        seal: &mut Seal<'_, '_>,
+    ) -> Result<(), EncryptError> {
         let before = self.containers(self.plain);
         if before.is_empty() {
-            return;
+            return Ok(());
         }
         let after = self.containers(document);
         for (old, new) in before.iter().zip(&after) {
@@ -400,13 +421,14 @@ impl Check<'_> {
                 continue;
             }
             let text = self.plain.value(old.id).text;
-            let token = seal.token(text, TokenType::Comment, &new.aad);
+            let token = seal.token(text, TokenType::Comment, &new.aad)?;
             let node = *document.node(new.id);
             let replacement = self.store.seal(document, new.id, &token);
             if replacement.text.len() == node.span.range().len() {
                 document.source[node.span.range()].copy_from_slice(&replacement.text);
             }
         }
+        Ok(())
     }
 
     /// Every comment in the order of the text.

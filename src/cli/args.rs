@@ -1,16 +1,19 @@
 //! Groups of flags that several commands share.
 
 use crate::cli::failure::{Failure, Outcome, Status};
-use clap::{Args, ValueEnum};
+use crate::store::{self, STORES, Store};
+use clap::Args;
 use std::path::PathBuf;
 
-/// The formats that `--input-type` and `--output-type` take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// JSON.
-    Json,
-    /// YAML.
-    Yaml,
+/// A format given by name.
+///
+/// # Errors
+/// Where there is no such format; the message lists those that there are.
+pub fn format(name: &str) -> Result<&'static dyn Store, String> {
+    store::by_name(name).ok_or_else(|| {
+        let names: Vec<_> = STORES.iter().map(|store| store.name()).collect();
+        format!("there are: {}", names.join(", "))
+    })
 }
 
 /// Flags of every command.
@@ -41,14 +44,14 @@ pub struct Global {
 }
 
 /// Which format a file has.
-#[derive(Args, Clone, Debug, Default)]
+#[derive(Args, Clone, Default)]
 pub struct Types {
-    /// The format of the input; without it the file's name says.
-    #[arg(long, value_name = "FORMAT")]
-    pub input_type: Option<Format>,
-    /// The format of the output; without it that of the file.
-    #[arg(long, value_name = "FORMAT")]
-    pub output_type: Option<Format>,
+    /// The format of the input (yaml or json); without it the file's name says.
+    #[arg(long, value_name = "FORMAT", value_parser = format)]
+    pub input_type: Option<&'static dyn Store>,
+    /// The format of the output (yaml or json); without it that of the file.
+    #[arg(long, value_name = "FORMAT", value_parser = format)]
+    pub output_type: Option<&'static dyn Store>,
 }
 
 /// Which keys may open the file.

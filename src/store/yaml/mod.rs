@@ -22,6 +22,10 @@ impl Store for Yaml {
         "yaml"
     }
 
+    fn suffixes(&self) -> &'static [&'static str] {
+        &[".yaml", ".yml"]
+    }
+
     fn parse(
         &self,
         source: Zeroizing<Vec<u8>>,
