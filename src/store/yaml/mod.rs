@@ -1,0 +1,3 @@
+//! YAML as sops reads and writes it.
+
+pub mod resolve;
