@@ -2,4 +2,5 @@
 
 pub mod crypto;
 pub mod document;
+pub mod keys;
 pub mod store;
