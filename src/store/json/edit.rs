@@ -1,63 +1,15 @@
 //! Splices that keep the layout of the text around them.
 
 use super::emit::{self, Form};
+use super::layout::{
+    form_behind, form_of, form_of_root, is_wrapped, line_end, members, own_members, root,
+    space_before_next,
+};
 use super::spell::{self, Escapes};
 use super::tokens::ROOT_KEY;
 use crate::document::{Data, Document, Kind, NodeId, Span, Splice, Style};
 use crate::store::{EmitError, Layout};
 use zeroize::Zeroizing;
-
-/// An entry or item of a collection.
-#[derive(Clone, Copy)]
-struct Member {
-    /// The key of an entry, the value of an item.
-    first: NodeId,
-    value: NodeId,
-    /// From its key to the end of its value.
-    span: Span,
-}
-
-fn members(document: &Document, id: NodeId) -> impl Iterator<Item = Member> + '_ {
-    let mut children = document.children(id);
-    std::iter::from_fn(move || {
-        let first = children.next()?;
-        let value = if document.node(first).is_key {
-            children.next()?
-        } else {
-            first
-        };
-        let span = Span {
-            start: document.node(first).span.start,
-            end: document.node(value).span.end,
-        };
-        Some(Member { first, value, span })
-    })
-}
-
-/// The members of a collection without the metadata.
-fn own_members(document: &Document, id: NodeId) -> Vec<Member> {
-    members(document, id)
-        .filter(|m| !is_metadata(document, *m))
-        .collect()
-}
-
-fn is_metadata(document: &Document, member: Member) -> bool {
-    document.branches[0].metadata == Some(member.first)
-}
-
-/// The collection around a node; `None` for the outermost value.
-fn parent(document: &Document, id: NodeId) -> Option<NodeId> {
-    (0..id).rev().find(|&p| document.node(p).end > id)
-}
-
-/// True where the root stands in an object of ours, beside the metadata.
-fn is_wrapped(document: &Document) -> bool {
-    document.branches[0].first > 0
-}
-
-fn root(document: &Document) -> NodeId {
-    document.branches[0].first
-}
 
 fn insertion(at: u32, text: impl Into<Vec<u8>>) -> Splice {
     Splice::new(Span { start: at, end: at }, text)
@@ -66,108 +18,6 @@ fn insertion(at: u32, text: impl Into<Vec<u8>>) -> Splice {
 fn removal(start: u32, end: u32) -> Splice {
     Splice::new(Span { start, end }, [])
 }
-
-// How the text is laid out.
-
-fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
-}
-
-/// The space before `at`.
-fn space_before(document: &Document, at: u32) -> &[u8] {
-    let before = &document.source[..at as usize];
-    let length = before.iter().rev().take_while(|b| is_space(**b)).count();
-    &before[before.len() - length..]
-}
-
-/// What follows the last line end in `space`; `None` where there is none.
-fn indentation(space: &[u8]) -> Option<&[u8]> {
-    memchr::memrchr(b'\n', space).map(|at| &space[at + 1..])
-}
-
-fn line_end(document: &Document) -> &'static [u8] {
-    match memchr::memchr(b'\n', &document.source) {
-        Some(at) if at > 0 && document.source[at - 1] == b'\r' => b"\r\n",
-        _ => b"\n",
-    }
-}
-
-/// The indentation of one level: that of the first key or item that begins a line.
-fn unit(document: &Document, layout: Layout) -> Vec<u8> {
-    if let Some(columns) = layout.indent {
-        return vec![b' '; columns];
-    }
-    let ids = 1..document.nodes.len();
-    ids.filter(|&i| document.nodes[i].is_key || !document.nodes[i - 1].is_key)
-        .find_map(|i| indentation(space_before(document, document.nodes[i].span.start)))
-        .unwrap_or(b"\t")
-        .to_vec()
-}
-
-/// What stands between the first key and its value.
-fn colon(document: &Document) -> &[u8] {
-    let key = document.nodes.iter().position(|n| n.is_key);
-    let between = key.map(|k| Span {
-        start: document.nodes[k].span.end,
-        end: document.nodes[k + 1].span.start,
-    });
-    match between.map(|span| document.slice(span)) {
-        Some(colon) if !colon.contains(&b'\n') => colon,
-        _ => b": ",
-    }
-}
-
-/// The space before a member that is put behind `members`, as the last one has it.
-fn space_before_next(document: &Document, members: &[Member]) -> Vec<u8> {
-    let Some(last) = members.last() else {
-        return Vec::new();
-    };
-    let space = space_before(document, last.span.start);
-    if space.is_empty() && members.len() == 1 && colon(document).ends_with(b" ") {
-        return b" ".to_vec();
-    }
-    space.to_vec()
-}
-
-/// The form of what stands where `space` stands before the key or item.
-fn form_behind(document: &Document, space: &[u8], layout: Layout) -> Form {
-    let line = indentation(space).map(|indent| [line_end(document), indent].concat());
-    Form {
-        gap: if line.is_none() {
-            space.to_vec()
-        } else {
-            Vec::new()
-        },
-        line,
-        unit: unit(document, layout),
-        colon: colon(document).to_vec(),
-        escapes: Escapes::Few,
-    }
-}
-
-/// The form of a root that is put in the place of the present one.
-fn form_of_root(document: &Document, layout: Layout) -> Form {
-    let members = own_members(document, root(document));
-    let space = space_before_next(document, &members);
-    let mut form = form_behind(document, &space, layout);
-    if members.is_empty() || form.line.is_some() {
-        form.line = Some(line_end(document).to_vec());
-    }
-    form
-}
-
-/// The form of the value `id`.
-fn form_of(document: &Document, id: NodeId, layout: Layout) -> Form {
-    let Some(parent) = parent(document, id).filter(|_| id != root(document)) else {
-        return form_of_root(document, layout);
-    };
-    let before: Vec<Member> = members(document, parent)
-        .take_while(|m| m.first <= id)
-        .collect();
-    form_behind(document, &space_before_next(document, &before), layout)
-}
-
-// The edits.
 
 /// Puts `data` in the place of the value `id`.
 pub(super) fn replace(
@@ -677,7 +527,10 @@ mod tests {
             replaced("1\n", "", &Data::List(vec![Data::null()])),
             "[\n\tnull\n]\n"
         );
-        assert_eq!(replaced("[1,2]", "", &object()), r#"{"x":[1,2],"y":null}"#);
+        assert_eq!(
+            replaced("[1,2]", "", &object()),
+            r#"{"x": [1,2],"y": null}"#
+        );
     }
 
     #[test]

@@ -2,10 +2,10 @@
 //!
 //! The grammar is RFC 8259, nothing more, with a byte order mark allowed in front.
 
+use super::duplicates::Duplicates;
 use super::spell::{self, Number};
 use crate::document::{BeyondSops, Branch, Document, Kind, Node, NodeId, Span, Style, Text, Type};
 use crate::store::{MAX_DEPTH, ParseError, ParseOptions};
-use std::hash::{BuildHasher, RandomState};
 use zeroize::Zeroizing;
 
 /// The key that holds the metadata.
@@ -41,8 +41,7 @@ pub(super) fn parse(
         cooked: Zeroizing::default(),
         open: Vec::new(),
         beyond_sops: None,
-        keys: Vec::new(),
-        hasher: RandomState::new(),
+        duplicates: Duplicates::default(),
     };
     let start = parser.at;
     parser.text()?;
@@ -92,9 +91,7 @@ struct Parser<'s> {
     /// The collections around `at`, outermost first.
     open: Vec<NodeId>,
     beyond_sops: Option<(BeyondSops, NodeId)>,
-    /// Scratch space of the search for duplicate keys.
-    keys: Vec<(u64, NodeId)>,
-    hasher: RandomState,
+    duplicates: Duplicates,
 }
 
 impl Parser<'_> {
@@ -407,44 +404,23 @@ impl Parser<'_> {
 
     /// Refuses an object in which a key stands twice.
     fn check_keys(&mut self, object: NodeId) -> Result<(), ParseError> {
-        let mut keys = std::mem::take(&mut self.keys);
-        keys.clear();
-        let (mut id, end) = (object + 1, self.nodes[object as usize].end);
-        while id < end {
-            keys.push((0, id));
-            id = self.nodes[id as usize + 1].end;
-        }
-        let twice = self.first_duplicate(&mut keys);
-        self.keys = keys;
+        let mut duplicates = std::mem::take(&mut self.duplicates);
+        let twice = duplicates.first(self.keys(object), |key| self.key_text(key));
+        self.duplicates = duplicates;
         match twice {
             Some((first, second)) => self.duplicate(first, second),
             None => Ok(()),
         }
     }
 
-    /// The first of `keys` that stood before, and where: by comparing all with all where
-    /// they are few, else by sorting their hashes.
-    fn first_duplicate(&self, keys: &mut [(u64, NodeId)]) -> Option<(NodeId, NodeId)> {
-        const FEW: usize = 8;
-        if keys.len() <= FEW {
-            return keys.iter().enumerate().find_map(|(i, &(_, second))| {
-                let text = self.key_text(second);
-                let mut before = keys[..i].iter().map(|k| k.1);
-                Some((before.find(|&k| self.key_text(k) == text)?, second))
-            });
-        }
-        for key in &mut *keys {
-            key.0 = self.hasher.hash_one(self.key_text(key.1));
-        }
-        keys.sort_unstable_by(|a, b| {
-            let by_text = || self.key_text(a.1).cmp(self.key_text(b.1));
-            a.0.cmp(&b.0).then_with(by_text).then(a.1.cmp(&b.1))
-        });
-        keys.windows(2)
-            .filter(|pair| pair[0].0 == pair[1].0)
-            .filter(|pair| self.key_text(pair[0].1) == self.key_text(pair[1].1))
-            .map(|pair| (pair[0].1, pair[1].1))
-            .min_by_key(|pair| pair.1)
+    /// The keys of an object.
+    fn keys(&self, object: NodeId) -> impl Iterator<Item = NodeId> + '_ {
+        let (mut next, end) = (object + 1, self.nodes[object as usize].end);
+        std::iter::from_fn(move || {
+            let key = (next < end).then_some(next)?;
+            next = self.nodes[key as usize + 1].end;
+            Some(key)
+        })
     }
 
     fn duplicate<T>(&self, first: NodeId, second: NodeId) -> Result<T, ParseError> {
@@ -476,16 +452,12 @@ impl Parser<'_> {
             span: Span::new(start, self.source.len()),
             metadata: None,
         };
-        let mut keys = Vec::new();
-        if self.nodes[0].kind == Kind::Mapping {
-            let mut id = 1;
-            while id < branch.end {
-                keys.push(id);
-                id = self.nodes[id as usize + 1].end;
-            }
+        let keys: Vec<NodeId> = if self.nodes[0].kind == Kind::Mapping {
+            self.keys(0).collect()
         } else {
             self.beyond_sops = Some((BeyondSops::Root, 0));
-        }
+            Vec::new()
+        };
         for &key in keys.iter().filter(|&&k| self.key_text(k) == METADATA_KEY) {
             if let Some(first) = branch.metadata.replace(key) {
                 return self.duplicate(first, key);
@@ -506,8 +478,8 @@ impl Parser<'_> {
 
 /// The place of the first control character; looks in a way that compilers make vectors of.
 fn first_control(text: &[u8]) -> Option<usize> {
-    let any = text.iter().fold(false, |any, &b| any | (b < 0x20));
-    any.then(|| text.iter().position(|&b| b < 0x20))?
+    let least = text.iter().fold(u8::MAX, |least, &b| least.min(b));
+    (least < 0x20).then(|| text.iter().position(|&b| b < 0x20))?
 }
 
 #[cfg(test)]
@@ -523,14 +495,14 @@ mod tests {
     /// Additional data and canonical text of every leaf, a line each.
     fn leaves(document: &Document) -> String {
         let mut leaves = document.leaves(NoMarking);
-        let mut lines = String::new();
+        let mut lines = Vec::new();
         while let Some(leaf) = leaves.advance() {
             let value = document.value(leaf.id);
             let text = String::from_utf8_lossy(value.text);
             let aad = String::from_utf8_lossy(leaves.aad()).into_owned();
-            lines += &format!("{aad} {:?} {text}\n", value.ty);
+            lines.push(format!("{aad} {:?} {text}\n", value.ty));
         }
-        lines
+        lines.concat()
     }
 
     #[test]
@@ -633,7 +605,7 @@ mod tests {
             ("[1 /* x */]", 3, "expected `,` or `]`", NO_COMMENTS),
             ("[# x\n]", 1, "expected a value", NO_COMMENTS),
             ("[1, ]", 4, "expected a value", NO_TRAILING_COMMA),
-            ("{\"a\": 1,\n}", 10, "expected a key", NO_TRAILING_COMMA),
+            ("{\"a\": 1,\n}", 9, "expected a key", NO_TRAILING_COMMA),
             ("{\"a\": }", 6, "expected a value", ""),
             ("{\"a\" 1}", 5, "expected `:` behind the key", ""),
             ("{a: 1}", 1, "expected a key", DOUBLE_QUOTES),
@@ -685,7 +657,7 @@ mod tests {
             error.problem,
             "the key \"a\" stands twice in one object, first in line 2"
         );
-        assert_eq!(error.offset, 29);
+        assert_eq!(error.offset, 25);
         let many: Vec<String> = (0..5_000)
             .map(|i| format!("\"{}\": 1", i % 4_990))
             .collect();
