@@ -3,8 +3,6 @@
 //! A store knows how a format is written and nothing of keys. It parses a text
 //! into a [`Document`] and says which splices change one of its nodes.
 
-pub mod yaml;
-
 use crate::document::{Data, Document, NodeId, Span, Splice, Value};
 use zeroize::Zeroizing;
 
@@ -64,7 +62,7 @@ pub struct ParseOptions {
 /// How new text is laid out.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Layout {
-    /// Columns a level, where the user chose it; 0 stands for tabs in JSON.
+    /// Columns a level, where the user chose it; in JSON 0 puts every value on a line of its own at the margin.
     /// `None`: as the text does it, else as sops does.
     pub indent: Option<usize>,
 }
