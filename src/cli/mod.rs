@@ -1,0 +1,11 @@
+//! The command line: the only layer that touches disk, terminal, environment and clock.
+
+pub mod editor;
+pub mod environment;
+pub mod identities;
+pub mod lock;
+pub mod output;
+pub mod private_dir;
+pub mod process;
+pub mod prompt;
+mod replacement;
