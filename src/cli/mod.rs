@@ -9,3 +9,4 @@ pub mod private_dir;
 pub mod process;
 pub mod prompt;
 mod replacement;
+pub mod words;

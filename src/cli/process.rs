@@ -142,14 +142,13 @@ pub fn attend(child: &mut std::process::Child) -> io::Result<std::process::ExitS
     let waited = system::wait_unreaped(child);
     let mut watch = watch();
     watch.foreground = None;
+    let status = waited.and_then(|()| child.wait());
     CHILD_ENDED.notify_all();
     if watch.ending {
         drop(watch);
         park();
     }
-    drop(watch);
-    waited?;
-    child.wait()
+    status
 }
 
 /// First thing in `main`: no core dump, no reading of this process' memory by another of the same
