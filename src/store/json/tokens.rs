@@ -37,7 +37,7 @@ pub(super) fn parse(
             0
         },
         options,
-        nodes: Vec::new(),
+        nodes: Vec::with_capacity(source.len() / 16),
         cooked: Zeroizing::default(),
         open: Vec::new(),
         beyond_sops: None,
