@@ -286,3 +286,414 @@ impl<'k> Opening<'k> {
         GroupOutcome::Failed(self.attempts.into_iter().map(failure).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Data;
+    use crate::keys::age::{AgeKey, IdentitySource, keygen};
+    use crate::keys::{DEFAULT_ORDER, ForeignKey};
+    use std::sync::{Arc, Mutex};
+
+    const KEYS: [&str; 3] = [
+        include_str!("../../testdata/keys/a.key"),
+        include_str!("../../testdata/keys/b.key"),
+        include_str!("../../testdata/keys/c.key"),
+    ];
+    const RECIPIENTS: [&str; 3] = [
+        "age1x98t8kkpa02pezkupzpeh38rgfadzvmfjvtugacj6nwwjvgzwu7saecaeu",
+        "age17j6m55js63d6sgqwfgqgfcds3mvyacnmd248dfvqyl5am22l2u3svw8ut4",
+        "age1wawkfym6xcufeyl670f3q9ktp0sfmxsjwu5k6yvjvz4pntm3c4ws42wzf8",
+    ];
+    const TWO: [&str; 2] = [
+        include_str!("../../testdata/keys/two-a.age"),
+        include_str!("../../testdata/keys/two-b.age"),
+    ];
+    const SHARES: [&str; 3] = [
+        include_str!("../../testdata/keys/share-a.age"),
+        include_str!("../../testdata/keys/share-b.age"),
+        include_str!("../../testdata/keys/share-c.age"),
+    ];
+
+    /// A generator that is anything but random.
+    struct Counter(u8);
+
+    impl Random for Counter {
+        fn fill(&mut self, bytes: &mut [u8]) {
+            for byte in bytes {
+                self.0 = self.0.wrapping_mul(5).wrapping_add(7);
+                *byte = self.0;
+            }
+        }
+    }
+
+    struct Nobody;
+
+    impl Prompt for Nobody {
+        fn passphrase(&mut self, _: &str) -> Option<Zeroizing<String>> {
+            None
+        }
+    }
+
+    /// A key that writes down that it was tried, and yields what it is told to.
+    #[derive(Clone)]
+    struct Fake {
+        provider: &'static str,
+        id: &'static str,
+        yields: Option<Vec<u8>>,
+        asks: bool,
+        tried: Arc<Mutex<Vec<String>>>,
+    }
+
+    impl MasterKey for Fake {
+        fn provider(&self) -> &'static str {
+            self.provider
+        }
+
+        fn id(&self) -> &str {
+            self.id
+        }
+
+        fn wrapped(&self) -> Option<&str> {
+            None
+        }
+
+        fn wrap(&mut self, part: &[u8], _: &mut dyn Random) -> Result<(), Cause> {
+            self.yields = Some(part.to_vec());
+            Ok(())
+        }
+
+        fn unwrap(
+            &self,
+            unlocker: &mut Unlocker<'_>,
+        ) -> Result<Zeroizing<Vec<u8>>, Vec<UnwrapError>> {
+            let asking = unlocker.prompt.is_some();
+            let how = if asking { "asking " } else { "" };
+            self.tried
+                .lock()
+                .expect("lock")
+                .push(format!("{how}{}", self.id));
+            unlocker.held_back = self.asks && !asking;
+            match &self.yields {
+                Some(part) if asking || !self.asks => Ok(Zeroizing::new(part.clone())),
+                _ => Err(vec![UnwrapError::NotWrapped]),
+            }
+        }
+
+        fn to_data(&self) -> Data {
+            Data::null()
+        }
+
+        fn boxed_clone(&self) -> Box<dyn MasterKey> {
+            Box::new(self.clone())
+        }
+    }
+
+    fn fake(provider: &'static str, id: &'static str) -> Fake {
+        let tried = Arc::default();
+        Fake {
+            provider,
+            id,
+            yields: None,
+            asks: false,
+            tried,
+        }
+    }
+
+    fn group<const N: usize>(fakes: [Fake; N]) -> KeyGroup {
+        fakes.into_iter().map(|fake| Box::new(fake) as _).collect()
+    }
+
+    fn identities(keys: &[&str]) -> AgeIdentities {
+        AgeIdentities::load(keys.iter().map(|key| IdentitySource::Text {
+            origin: "K".to_owned(),
+            text: Zeroizing::new((*key).to_owned()),
+        }))
+    }
+
+    fn age_key(recipient: &str, enc: &str) -> Box<dyn MasterKey> {
+        Box::new(AgeKey::from_data(&Data::Map(vec![
+            (b"recipient".to_vec(), Data::str(recipient)),
+            (b"enc".to_vec(), Data::str(enc)),
+        ])))
+    }
+
+    /// The three groups of a file that sops wrote, with a threshold.
+    fn shared(threshold: usize) -> KeyGroups {
+        let keys = RECIPIENTS.into_iter().zip(SHARES);
+        let groups = keys
+            .map(|(recipient, enc)| vec![age_key(recipient, enc)])
+            .collect();
+        KeyGroups { groups, threshold }
+    }
+
+    fn unwrap(groups: &KeyGroups, keys: &[&str]) -> Result<String, KeyError> {
+        let key = groups.unwrap_data_key(&DEFAULT_ORDER, &mut identities(keys), &mut Nobody)?;
+        Ok(key
+            .as_bytes()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect())
+    }
+
+    #[test]
+    fn either_key_of_a_group_of_sops_opens_the_file() {
+        let keys = RECIPIENTS.into_iter().zip(TWO);
+        let group = keys
+            .map(|(recipient, enc)| age_key(recipient, enc))
+            .collect();
+        let groups = KeyGroups {
+            groups: vec![group],
+            threshold: 0,
+        };
+        let expected = "7a27cb3b5093622fdd61638094cd5515aaa861ac5e6a5b5949531d19aa14e101";
+        assert_eq!(unwrap(&groups, &KEYS[..1]).expect("key"), expected);
+        assert_eq!(unwrap(&groups, &KEYS[1..2]).expect("key"), expected);
+        assert!(unwrap(&groups, &KEYS[2..]).is_err());
+    }
+
+    #[test]
+    fn any_two_of_three_groups_of_sops_open_the_file() {
+        let expected = "8ef54d9a9a937c8301e5ce40788f14839f3bfe2d35d3b8cd79929258bcc128b1";
+        for two in [[0, 1], [0, 2], [1, 2]] {
+            let keys = two.map(|at| KEYS[at]);
+            assert_eq!(unwrap(&shared(2), &keys).expect("key"), expected, "{two:?}");
+        }
+    }
+
+    #[test]
+    fn groups_without_a_threshold_are_all_needed_and_a_threshold_of_one_means_two() {
+        assert!(unwrap(&shared(0), &KEYS[..2]).is_err());
+        assert!(unwrap(&shared(0), &KEYS).is_ok());
+        assert!(unwrap(&shared(1), &KEYS[..1]).is_err());
+        assert!(unwrap(&shared(1), &KEYS[..2]).is_ok());
+        assert!(unwrap(&shared(4), &KEYS).is_err());
+    }
+
+    #[test]
+    fn the_report_holds_every_group_and_why_it_failed() {
+        let report = unwrap(&shared(2), &KEYS[1..2]).unwrap_err().to_string();
+        let lines: Vec<&str> = report.lines().collect();
+        assert!(lines[0].starts_with("Failed to get the data key"));
+        assert_eq!(lines[2], "Group 0: FAILED");
+        assert_eq!(lines[3], format!("  {}: FAILED", RECIPIENTS[0]));
+        assert!(lines[4].starts_with("    - | no age identity"));
+        assert_eq!(lines[6], "Group 1: SUCCESS");
+        assert_eq!(lines[8], "Group 2: FAILED");
+    }
+
+    #[test]
+    fn no_group_is_opened_once_there_are_enough() {
+        let tried = Arc::default();
+        let share = |id, place| Fake {
+            yields: Some([vec![1; 32], vec![place]].concat()),
+            tried: Arc::clone(&tried),
+            ..fake("age", id)
+        };
+        let groups = vec![
+            group([share("a", 1)]),
+            group([share("b", 2)]),
+            group([share("c", 3)]),
+        ];
+        let groups = KeyGroups {
+            groups,
+            threshold: 2,
+        };
+        assert!(unwrap(&groups, &[]).is_ok());
+        assert_eq!(*tried.lock().expect("lock"), ["a", "b"]);
+    }
+
+    #[test]
+    fn keys_are_tried_in_decryption_order_and_unlisted_ones_last() {
+        let tried = Arc::default();
+        let key = |provider, id| Fake {
+            tried: Arc::clone(&tried),
+            ..fake(provider, id)
+        };
+        let keys = [
+            key("kms", "k1"),
+            key("pgp", "p1"),
+            key("kms", "k2"),
+            key("age", "a1"),
+            key("age", "a2"),
+        ];
+        let groups = KeyGroups {
+            groups: vec![group(keys)],
+            threshold: 0,
+        };
+        let mut none = AgeIdentities::default();
+        assert!(
+            groups
+                .unwrap_data_key(&DEFAULT_ORDER, &mut none, &mut Nobody)
+                .is_err()
+        );
+        assert_eq!(*tried.lock().expect("lock"), ["a1", "a2", "p1", "k1", "k2"]);
+        tried.lock().expect("lock").clear();
+        assert!(
+            groups
+                .unwrap_data_key(&[""; 0], &mut none, &mut Nobody)
+                .is_err()
+        );
+        assert_eq!(*tried.lock().expect("lock"), ["k1", "p1", "k2", "a1", "a2"]);
+    }
+
+    #[test]
+    fn nobody_is_asked_before_every_key_was_tried_without() {
+        let tried = Arc::default();
+        let key = |id, asks, yields: Option<Vec<u8>>| Fake {
+            asks,
+            yields,
+            tried: Arc::clone(&tried),
+            ..fake("age", id)
+        };
+        let part = Some(vec![1; 32]);
+        let keys = [
+            key("locked", true, part.clone()),
+            key("useless", false, None),
+        ];
+        let groups = KeyGroups {
+            groups: vec![group(keys)],
+            threshold: 0,
+        };
+        assert!(unwrap(&groups, &[]).is_ok());
+        assert_eq!(
+            *tried.lock().expect("lock"),
+            ["locked", "useless", "asking locked"]
+        );
+        tried.lock().expect("lock").clear();
+        let keys = [key("locked", true, part.clone()), key("open", false, part)];
+        let groups = KeyGroups {
+            groups: vec![group(keys)],
+            threshold: 0,
+        };
+        assert!(unwrap(&groups, &[]).is_ok());
+        assert_eq!(*tried.lock().expect("lock"), ["locked", "open"]);
+    }
+
+    #[test]
+    fn a_part_of_the_wrong_length_is_no_key() {
+        let short = Fake {
+            yields: Some(vec![1; 31]),
+            ..fake("age", "short")
+        };
+        let groups = KeyGroups {
+            groups: vec![group([short])],
+            threshold: 0,
+        };
+        let report = unwrap(&groups, &[]).unwrap_err().to_string();
+        assert!(report.contains("31 bytes"), "{report}");
+    }
+
+    #[test]
+    fn shares_of_one_place_are_an_error() {
+        let share = |id| Fake {
+            yields: Some(vec![1; 33]),
+            ..fake("age", id)
+        };
+        let groups = vec![group([share("a")]), group([share("b")])];
+        let result = unwrap(
+            &KeyGroups {
+                groups,
+                threshold: 2,
+            },
+            &[],
+        );
+        assert!(matches!(result, Err(KeyError::Shares(_))));
+    }
+
+    #[test]
+    fn a_key_wrapped_for_groups_comes_back_from_any_enough_of_them() {
+        let (secrets, recipients): (Vec<_>, Vec<_>) = (0..3).map(|_| keygen()).unzip();
+        let groups = recipients.iter().map(|r| vec![age_key(r, "")]).collect();
+        let mut groups = KeyGroups {
+            groups,
+            threshold: 2,
+        };
+        groups
+            .wrap_all(&DataKey::from_bytes([9; 32]), &mut Counter(1))
+            .expect("wrapped");
+        assert_eq!(
+            unwrap(&groups, &[&secrets[2], &secrets[0]]).expect("key"),
+            "09".repeat(32)
+        );
+        assert!(unwrap(&groups, &[&secrets[1]]).is_err());
+    }
+
+    #[test]
+    fn a_missing_threshold_is_filled_in_where_shares_are_made() {
+        let groups = || RECIPIENTS.iter().map(|r| vec![age_key(r, "")]);
+        let key = DataKey::from_bytes([9; 32]);
+        let mut three = KeyGroups {
+            groups: groups().collect(),
+            threshold: 0,
+        };
+        three.wrap_all(&key, &mut Counter(1)).expect("wrapped");
+        assert_eq!(three.threshold, 3);
+        let mut one = KeyGroups {
+            groups: groups().take(1).collect(),
+            threshold: 0,
+        };
+        one.wrap_all(&key, &mut Counter(1)).expect("wrapped");
+        assert_eq!(one.threshold, 0);
+    }
+
+    #[test]
+    fn one_key_that_fails_stops_the_wrapping_and_changes_nothing() {
+        let entry = Data::Map(vec![(b"fp".to_vec(), Data::str("F1"))]);
+        let foreign = Box::new(ForeignKey::new("pgp", entry));
+        let keys: KeyGroup = vec![
+            age_key(RECIPIENTS[0], ""),
+            foreign,
+            age_key("age1pq1qq", ""),
+        ];
+        let mut groups = KeyGroups {
+            groups: vec![keys],
+            threshold: 0,
+        };
+        let error = groups
+            .wrap_all(&DataKey::from_bytes([9; 32]), &mut Counter(1))
+            .unwrap_err();
+        let WrapKeysError::Keys(failed) = &error else {
+            panic!("{error}")
+        };
+        let ids: Vec<&str> = failed.iter().map(|failure| failure.id.as_str()).collect();
+        assert_eq!(ids, ["F1", "age1pq1qq"]);
+        assert!(
+            error
+                .to_string()
+                .contains("pgp keys are not supported by this build")
+        );
+        assert!(groups.groups[0].iter().all(|key| key.wrapped().is_none()));
+    }
+
+    #[test]
+    fn nothing_is_wrapped_for_nobody() {
+        let key = DataKey::from_bytes([9; 32]);
+        let mut wrap = |groups, threshold| {
+            let mut groups = KeyGroups { groups, threshold };
+            groups
+                .wrap_all(&key, &mut Counter(1))
+                .unwrap_err()
+                .to_string()
+        };
+        let full = || group([fake("age", "a")]);
+        assert!(wrap(vec![], 0).contains("no master keys"));
+        assert!(wrap(vec![full(), vec![]], 0).contains("empty key group provided"));
+        assert!(wrap(vec![full(), full()], 3).contains("parts"));
+        assert!(wrap(vec![full(), full()], 1).contains("threshold"));
+    }
+
+    #[test]
+    fn recipients_are_the_same_in_any_order_within_a_group() {
+        let ab = || vec![age_key("a", "1"), age_key("b", "2")];
+        let ba = || vec![age_key("b", ""), age_key("a", "")];
+        let of = |groups| KeyGroups {
+            groups,
+            threshold: 0,
+        };
+        assert!(of(vec![ab(), ba()]).same_recipients(&of(vec![ba(), ab()])));
+        assert!(!of(vec![ab()]).same_recipients(&of(vec![ab(), ba()])));
+        assert!(!of(vec![vec![age_key("a", "")]]).same_recipients(&of(vec![ab()])));
+        assert!(!of(vec![ab(), vec![]]).same_recipients(&of(vec![vec![], ab()])));
+    }
+}
