@@ -4,10 +4,13 @@
 //! of itself: identities and answers come in through [`Unlocker`], randomness as a parameter.
 
 pub mod age;
+#[cfg(test)]
+mod fakes;
 mod foreign;
 mod groups;
 mod load;
 mod report;
+mod unwrap;
 
 pub use foreign::ForeignKey;
 pub use groups::{KeyGroup, KeyGroups, WrapError, WrapKeysError};

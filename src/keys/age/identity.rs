@@ -337,6 +337,7 @@ fn decrypt(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const A: &str = "age1x98t8kkpa02pezkupzpeh38rgfadzvmfjvtugacj6nwwjvgzwu7saecaeu";
     const A_KEY: &str = include_str!("../../../testdata/keys/a.key");
@@ -621,5 +622,32 @@ mod tests {
         let mut asker = answers(Some("correct horse"));
         let error = identities.open(A, FOR_A, Some(&mut asker)).unwrap_err();
         assert_eq!(error.problems[0].1, IdentityProblem::Work { required: 23 });
+    }
+
+    proptest! {
+        #[test]
+        fn a_damaged_file_is_an_error_and_no_panic(
+            at in 0..FOR_A.len(),
+            byte in "[ -~\n]",
+            cut in 0..FOR_A.len(),
+        ) {
+            let mut enc = FOR_A.to_owned();
+            enc.replace_range(at..=at, &byte);
+            let mut identities = AgeIdentities::load([text(A_KEY), file(SSH_KEY)]);
+            if let Ok(part) = open(&mut identities, A, &enc) {
+                prop_assert_eq!(part, counted());
+            }
+            prop_assert!(open(&mut identities, A, &FOR_A[..cut]).is_err() || cut > 380);
+        }
+
+        #[test]
+        fn a_damaged_identity_file_is_an_error_and_no_panic(at in 0..BINARY.len(), byte: u8) {
+            let mut bytes = BINARY.to_vec();
+            bytes[at] = byte;
+            let mut identities = AgeIdentities::load([file(&bytes)]);
+            let mut asker = answers(Some("correct horse"));
+            let part = identities.open(A, FOR_A, Some(&mut asker));
+            prop_assert!(part.is_ok() == (bytes == BINARY), "{:?}", part);
+        }
     }
 }
