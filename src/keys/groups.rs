@@ -1,20 +1,11 @@
-//! Key groups: a data key wrapped for everybody who may open a file, and unwrapped again.
+//! Key groups: a data key wrapped for everybody who may open a file.
 //!
 //! One group: any of its keys holds the data key. Several: any key of a group holds the group's
 //! share of it, and `threshold` shares make the data key.
 
-use super::{
-    Cause, GroupOutcome, KeyError, KeyFailure, MasterKey, Prompt, Unlocker, UnwrapError,
-    age::AgeIdentities,
-};
+use super::{Cause, MasterKey};
 use crate::crypto::{DataKey, Random, shamir};
 use zeroize::Zeroizing;
-
-/// Bytes of a data key.
-const KEY_BYTES: usize = 32;
-
-/// Bytes of a share: those of the key, and one for its place.
-const SHARE_BYTES: usize = KEY_BYTES + 1;
 
 /// Keys any of which is enough for their group.
 pub type KeyGroup = Vec<Box<dyn MasterKey>>;
@@ -148,141 +139,108 @@ impl KeyGroups {
             }
         }
     }
-
-    /// The data key, from as many groups as are needed and no more.
-    ///
-    /// Within a group, keys are tried in the order in which their providers stand in `order`,
-    /// all others last. Nobody is asked for a passphrase before every key was tried without.
-    ///
-    /// # Errors
-    /// [`KeyError`] with all that was tried.
-    pub fn unwrap_data_key(
-        &self,
-        order: &[impl AsRef<str>],
-        age: &mut AgeIdentities,
-        prompt: &mut dyn Prompt,
-    ) -> Result<DataKey, KeyError> {
-        let mut openings: Vec<Opening<'_>> = self
-            .groups
-            .iter()
-            .map(|group| Opening::new(group, order))
-            .collect();
-        let silent = Unlocker {
-            age: &mut *age,
-            prompt: None,
-            held_back: false,
-        };
-        self.open(&mut openings, silent);
-        let asking = Unlocker {
-            age,
-            prompt: Some(prompt),
-            held_back: false,
-        };
-        self.open(&mut openings, asking);
-        self.assemble(openings)
-    }
-
-    /// Opens groups until there are enough.
-    fn open(&self, openings: &mut [Opening<'_>], mut unlocker: Unlocker<'_>) {
-        let bytes = if self.groups.len() > 1 {
-            SHARE_BYTES
-        } else {
-            KEY_BYTES
-        };
-        for at in 0..openings.len() {
-            if openings.iter().filter(|o| o.part.is_some()).count() >= self.needed() {
-                return;
-            }
-            openings[at].attempt(&mut unlocker, bytes);
-        }
-    }
-
-    fn assemble(&self, openings: Vec<Opening<'_>>) -> Result<DataKey, KeyError> {
-        let parts: Vec<&[u8]> = openings
-            .iter()
-            .filter_map(|o| o.part.as_deref())
-            .map(Vec::as_slice)
-            .collect();
-        if parts.len() < self.needed() {
-            return Err(KeyError::Groups {
-                groups: openings.into_iter().map(Opening::outcome).collect(),
-                needed: self.needed(),
-            });
-        }
-        let key = match parts[..] {
-            [key] => Zeroizing::new(key.to_vec()),
-            _ => shamir::combine(&parts)?,
-        };
-        let bytes: Zeroizing<[u8; KEY_BYTES]> = match key.as_slice().try_into() {
-            Ok(bytes) => Zeroizing::new(bytes),
-            Err(_) => return Err(KeyError::Length { found: key.len() }),
-        };
-        Ok(DataKey::from_bytes(*bytes))
-    }
 }
 
-/// The attempts at the keys of one group.
-struct Opening<'k> {
-    attempts: Vec<Attempt<'k>>,
-    part: Option<Zeroizing<Vec<u8>>>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Data;
+    use crate::keys::fakes::{Counter, RECIPIENTS, age_key, fake, group, unwrap};
+    use crate::keys::{ForeignKey, age::keygen};
 
-struct Attempt<'k> {
-    key: &'k dyn MasterKey,
-    reasons: Vec<UnwrapError>,
-    /// Not tried yet, or only without asking.
-    open: bool,
-}
-
-impl<'k> Opening<'k> {
-    fn new(group: &'k KeyGroup, order: &[impl AsRef<str>]) -> Self {
-        let mut keys: Vec<&dyn MasterKey> = group.iter().map(AsRef::as_ref).collect();
-        let rank = |key: &&dyn MasterKey| {
-            let at = order.iter().position(|id| id.as_ref() == key.provider());
-            at.unwrap_or(order.len())
+    #[test]
+    fn a_key_wrapped_for_groups_comes_back_from_any_enough_of_them() {
+        let (secrets, recipients): (Vec<_>, Vec<_>) = (0..3).map(|_| keygen()).unzip();
+        let groups = recipients.iter().map(|r| vec![age_key(r, "")]).collect();
+        let mut groups = KeyGroups {
+            groups,
+            threshold: 2,
         };
-        keys.sort_by_key(rank);
-        let attempt = |key| Attempt {
-            key,
-            reasons: Vec::new(),
-            open: true,
-        };
-        Self {
-            attempts: keys.into_iter().map(attempt).collect(),
-            part: None,
-        }
+        groups
+            .wrap_all(&DataKey::from_bytes([9; 32]), &mut Counter(1))
+            .expect("wrapped");
+        assert_eq!(
+            unwrap(&groups, &[&secrets[2], &secrets[0]]).expect("key"),
+            "09".repeat(32)
+        );
+        assert!(unwrap(&groups, &[&secrets[1]]).is_err());
     }
 
-    /// Tries its keys until one yields a part of `expected` bytes.
-    fn attempt(&mut self, unlocker: &mut Unlocker<'_>, expected: usize) {
-        if self.part.is_some() {
-            return;
-        }
-        for attempt in self.attempts.iter_mut().filter(|attempt| attempt.open) {
-            unlocker.held_back = false;
-            attempt.reasons = match attempt.key.unwrap(unlocker) {
-                Ok(part) if part.len() == expected => {
-                    self.part = Some(part);
-                    return;
-                }
-                Ok(part) => vec![UnwrapError::Length {
-                    found: part.len(),
-                    expected,
-                }],
-                Err(reasons) => reasons,
-            };
-            attempt.open = unlocker.held_back;
-        }
+    #[test]
+    fn a_missing_threshold_is_filled_in_where_shares_are_made() {
+        let groups = || RECIPIENTS.iter().map(|r| vec![age_key(r, "")]);
+        let key = DataKey::from_bytes([9; 32]);
+        let mut three = KeyGroups {
+            groups: groups().collect(),
+            threshold: 0,
+        };
+        three.wrap_all(&key, &mut Counter(1)).expect("wrapped");
+        assert_eq!(three.threshold, 3);
+        let mut one = KeyGroups {
+            groups: groups().take(1).collect(),
+            threshold: 0,
+        };
+        one.wrap_all(&key, &mut Counter(1)).expect("wrapped");
+        assert_eq!(one.threshold, 0);
     }
 
-    fn outcome(self) -> GroupOutcome {
-        if self.part.is_some() {
-            return GroupOutcome::Opened;
-        }
-        let failure = |attempt: Attempt<'_>| KeyFailure {
-            id: attempt.key.id().to_owned(),
-            reasons: attempt.reasons,
+    #[test]
+    fn one_key_that_fails_stops_the_wrapping_and_changes_nothing() {
+        let entry = Data::Map(vec![(b"fp".to_vec(), Data::str("F1"))]);
+        let foreign = Box::new(ForeignKey::new("pgp", entry));
+        let keys: KeyGroup = vec![
+            age_key(RECIPIENTS[0], ""),
+            foreign,
+            age_key("age1pq1qq", ""),
+        ];
+        let mut groups = KeyGroups {
+            groups: vec![keys],
+            threshold: 0,
         };
-        GroupOutcome::Failed(self.attempts.into_iter().map(failure).collect())
+        let error = groups
+            .wrap_all(&DataKey::from_bytes([9; 32]), &mut Counter(1))
+            .unwrap_err();
+        let WrapKeysError::Keys(failed) = &error else {
+            panic!("{error}")
+        };
+        let ids: Vec<&str> = failed.iter().map(|failure| failure.id.as_str()).collect();
+        assert_eq!(ids, ["F1", "age1pq1qq"]);
+        assert!(
+            error
+                .to_string()
+                .contains("pgp keys are not supported by this build")
+        );
+        assert!(groups.groups[0].iter().all(|key| key.wrapped().is_none()));
+    }
+
+    #[test]
+    fn nothing_is_wrapped_for_nobody() {
+        let key = DataKey::from_bytes([9; 32]);
+        let wrap = |groups, threshold| {
+            let mut groups = KeyGroups { groups, threshold };
+            groups
+                .wrap_all(&key, &mut Counter(1))
+                .unwrap_err()
+                .to_string()
+        };
+        let full = || group([fake("age", "a")]);
+        assert!(wrap(vec![], 0).contains("no master keys"));
+        assert!(wrap(vec![full(), vec![]], 0).contains("empty key group provided"));
+        assert!(wrap(vec![full(), full()], 3).contains("parts"));
+        assert!(wrap(vec![full(), full()], 1).contains("threshold"));
+    }
+
+    #[test]
+    fn recipients_are_the_same_in_any_order_within_a_group() {
+        let ab = || vec![age_key("a", "1"), age_key("b", "2")];
+        let ba = || vec![age_key("b", ""), age_key("a", "")];
+        let of = |groups| KeyGroups {
+            groups,
+            threshold: 0,
+        };
+        assert!(of(vec![ab(), ba()]).same_recipients(&of(vec![ba(), ab()])));
+        assert!(!of(vec![ab()]).same_recipients(&of(vec![ab(), ba()])));
+        assert!(!of(vec![vec![age_key("a", "")]]).same_recipients(&of(vec![ab()])));
+        assert!(!of(vec![ab(), vec![]]).same_recipients(&of(vec![vec![], ab()])));
     }
 }

@@ -4,10 +4,13 @@
 //! of itself: identities and answers come in through [`Unlocker`], randomness as a parameter.
 
 pub mod age;
+#[cfg(test)]
+mod fakes;
 mod foreign;
 mod groups;
 mod load;
 mod report;
+mod unwrap;
 
 pub use foreign::ForeignKey;
 pub use groups::{KeyGroup, KeyGroups, WrapError, WrapKeysError};
@@ -187,4 +190,37 @@ pub struct Unlocker<'a> {
     pub prompt: Option<&'a mut dyn Prompt>,
     /// Set by a key that would have asked.
     pub held_back: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: &str = "age1x98t8kkpa02pezkupzpeh38rgfadzvmfjvtugacj6nwwjvgzwu7saecaeu";
+    const B: &str = "age17j6m55js63d6sgqwfgqgfcds3mvyacnmd248dfvqyl5am22l2u3svw8ut4";
+
+    #[test]
+    fn every_provider_is_one_that_the_format_knows() {
+        for provider in PROVIDERS {
+            assert!(FIELDS.contains(&provider.id), "{provider:?}");
+            assert!(Provider::find(provider.id).is_some());
+        }
+        assert!(Provider::find("kms").is_none());
+    }
+
+    #[test]
+    fn recipients_are_separated_by_commas_and_may_be_padded() {
+        let keys = age::PROVIDER
+            .parse(&format!(" {A}, {B} ,"))
+            .expect("recipients");
+        assert_eq!(keys.iter().map(|key| key.id()).collect::<Vec<_>>(), [A, B]);
+        assert_eq!(age::PROVIDER.parse("").expect("nothing").len(), 0);
+    }
+
+    #[test]
+    fn a_bad_recipient_is_named_by_its_place_and_not_repeated() {
+        let error = age::PROVIDER.parse(&format!("{A},hunter2")).unwrap_err();
+        assert_eq!(error.place, 2);
+        assert!(!error.to_string().contains("hunter2"));
+    }
 }

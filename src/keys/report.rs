@@ -156,3 +156,108 @@ impl fmt::Display for Printable<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Outcomes read back from a report of sops whose sentences are masked.
+    fn groups_of(report: &str) -> Vec<GroupOutcome> {
+        let mut groups = Vec::new();
+        for line in report.lines() {
+            if line.starts_with("Group ") && line.ends_with(": SUCCESS") {
+                groups.push(GroupOutcome::Opened);
+            } else if line.starts_with("Group ") {
+                groups.push(GroupOutcome::Failed(Vec::new()));
+            } else if let Some(GroupOutcome::Failed(keys)) = groups.last_mut() {
+                read_key_line(keys, line);
+            }
+        }
+        groups
+    }
+
+    fn read_key_line(keys: &mut Vec<KeyFailure>, line: &str) {
+        if let Some(id) = line.strip_suffix(": FAILED") {
+            let (id, reasons) = (id.trim().to_owned(), Vec::new());
+            keys.push(KeyFailure { id, reasons });
+        } else if let (Some((_, words)), Some(key)) = (line.split_once("| "), keys.last_mut()) {
+            let before = key.reasons.pop().map(|reason| reason.to_string());
+            let text = before.map_or(words.to_owned(), |before| format!("{before} {words}"));
+            key.reasons.push(UnwrapError::Provider(text.into()));
+        }
+    }
+
+    /// The report without its first and its last paragraph, and the last one.
+    fn body_and_closing(report: &str) -> (&str, &str) {
+        let (_, rest) = report
+            .trim_end_matches('\n')
+            .split_once("\n\n")
+            .expect("first sentence");
+        rest.rsplit_once("\n\n").expect("closing paragraph")
+    }
+
+    #[test]
+    fn reports_are_laid_out_as_sops_lays_them_out() {
+        for (theirs, count) in [
+            (include_str!("../../testdata/keys/report-none.txt"), 1),
+            (include_str!("../../testdata/keys/report-wrong.txt"), 1),
+            (
+                include_str!("../../testdata/keys/report-one-of-three.txt"),
+                3,
+            ),
+        ] {
+            let groups = groups_of(theirs);
+            assert_eq!(groups.len(), count);
+            let ours = KeyError::Groups { groups, needed: 2 }.to_string();
+            let (our_body, _) = body_and_closing(&ours);
+            let (their_body, their_closing) = body_and_closing(theirs);
+            assert_eq!(our_body, their_body);
+            assert_eq!(
+                wrapped(their_closing, CLOSING_WIDTH).join("\n"),
+                their_closing
+            );
+        }
+    }
+
+    #[test]
+    fn several_reasons_stand_apart() {
+        let reasons = vec![
+            UnwrapError::NotSupported { provider: "kms" },
+            UnwrapError::NotWrapped,
+        ];
+        let groups = vec![GroupOutcome::Failed(vec![KeyFailure {
+            id: "arn:k".to_owned(),
+            reasons,
+        }])];
+        let report = KeyError::Groups { groups, needed: 1 }.to_string();
+        let (body, _) = body_and_closing(&report);
+        let expected = "Group 0: FAILED\n  arn:k: FAILED\n    \
+             - | kms keys are not supported by this build\n    \n    \
+             - | the file holds no data key for this recipient";
+        assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn a_long_word_has_its_own_line_and_is_not_broken() {
+        let long = "x".repeat(70);
+        assert_eq!(wrapped(&format!("a {long} b"), 60), ["a", &long, "b"]);
+        assert_eq!(wrapped("", 60), [""]);
+    }
+
+    #[test]
+    fn a_recipient_cannot_steer_the_terminal() {
+        let id = "age1\u{1b}[2J\nGroup 1: SUCCESS\u{202e}".to_owned();
+        let reasons = vec![UnwrapError::Provider("bad\u{7}".into())];
+        let groups = vec![GroupOutcome::Failed(vec![KeyFailure { id, reasons }])];
+        let report = KeyError::Groups { groups, needed: 1 }.to_string();
+        let strange = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(!report.contains(strange));
+        assert_eq!(
+            report
+                .lines()
+                .filter(|line| line.starts_with("Group "))
+                .count(),
+            1
+        );
+    }
+}

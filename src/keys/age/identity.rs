@@ -4,6 +4,10 @@
 //! opens a file. What is protected by a passphrase stays shut until nothing else helped.
 
 use super::super::Prompt;
+use super::source::{
+    AgeError, IdentityProblem, IdentitySource, MAX_FILE, MAX_WORK_FACTOR, Reason, is_age_file,
+    is_private_key,
+};
 use age::armor::ArmoredReader;
 use age::secrecy::SecretString;
 use age::{DecryptError, Decryptor, Identity};
@@ -11,215 +15,8 @@ use std::fmt;
 use std::io::{BufRead, Read};
 use zeroize::Zeroizing;
 
-/// The largest identity file that is read, in bytes.
-pub const MAX_IDENTITY_FILE: usize = 16 << 20;
-
-/// The highest scrypt work factor (log2 of the cost) that is computed; age has the same limit.
-const MAX_WORK_FACTOR: u8 = 22;
-
 /// More bytes than any part of a data key has.
 const MAX_PART: usize = 128;
-
-/// A place where identities may be, and what the caller found there.
-pub enum IdentitySource {
-    /// Identities, one or several a line; or an armored file that a passphrase protects.
-    Text {
-        /// How the place is called in messages: a path, the name of a variable.
-        origin: String,
-        /// What stands there.
-        text: Zeroizing<String>,
-    },
-    /// Nothing.
-    Missing {
-        /// How the place is called in messages.
-        origin: String,
-    },
-    /// Something that could not be read.
-    Failed {
-        /// How the place is called in messages.
-        origin: String,
-        /// What went wrong, without any secret.
-        why: String,
-    },
-    /// An age file, binary or armored, with identities in it, that a passphrase protects.
-    EncryptedFile {
-        /// How the place is called in messages.
-        origin: String,
-        /// The file.
-        bytes: Vec<u8>,
-    },
-    /// An ssh private key.
-    Ssh {
-        /// How the place is called in messages.
-        origin: String,
-        /// The file.
-        bytes: Zeroizing<Vec<u8>>,
-    },
-}
-
-impl IdentitySource {
-    /// The source in a file or an output: an encrypted one, an ssh key or identities, as its
-    /// first bytes say.
-    #[must_use]
-    pub fn sniffed(origin: String, bytes: Zeroizing<Vec<u8>>) -> Self {
-        if is_age_file(&bytes) {
-            let bytes = bytes.to_vec();
-            return Self::EncryptedFile { origin, bytes };
-        }
-        if is_private_key(&bytes) {
-            return Self::Ssh { origin, bytes };
-        }
-        match std::str::from_utf8(&bytes) {
-            Ok(text) => {
-                let text = Zeroizing::new(text.to_owned());
-                Self::Text { origin, text }
-            }
-            Err(_) => Self::Failed {
-                origin,
-                why: "it is not text".to_owned(),
-            },
-        }
-    }
-}
-
-/// The starts by which sops knows an encrypted identity file.
-fn is_age_file(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"age-encryption") || bytes.starts_with(b"-----BEGIN AGE")
-}
-
-fn is_private_key(bytes: &[u8]) -> bool {
-    let first = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
-    let first = first.trim_ascii_end();
-    first.starts_with(b"-----BEGIN ") && first.ends_with(b"PRIVATE KEY-----")
-}
-
-/// Why a source, or something in it, could not be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum IdentityProblem {
-    /// It could not be read.
-    #[error("{0}")]
-    Failed(String),
-    /// A word of it is nothing that age knows.
-    #[error("line {line} is not an age identity")]
-    Unknown {
-        /// The line, counted from 1.
-        line: usize,
-    },
-    /// A recipient where an identity belongs.
-    #[error("line {line} is a recipient, not the identity that belongs to it")]
-    Recipient {
-        /// The line, counted from 1.
-        line: usize,
-    },
-    /// `AGE-SECRET-KEY-1…`, but incomplete or mistyped.
-    #[error("the identity in line {line} is not whole: {why}")]
-    Damaged {
-        /// The line, counted from 1.
-        line: usize,
-        /// The age library's reason.
-        why: &'static str,
-    },
-    /// A post-quantum identity or one of a plugin.
-    #[error("{kind} in line {line} are not supported yet by this version")]
-    NotSupported {
-        /// What it is.
-        kind: &'static str,
-        /// The line, counted from 1.
-        line: usize,
-    },
-    /// Larger than [`MAX_IDENTITY_FILE`].
-    #[error("it has more than 16 MiB")]
-    TooLarge,
-    /// An age file that is broken or no identity file.
-    #[error("it cannot be opened: {0}")]
-    File(Reason),
-    /// An age file that is encrypted to recipients.
-    #[error("it is encrypted, but not with a passphrase")]
-    NoPassphraseFile,
-    /// The passphrase does not fit.
-    #[error("wrong passphrase")]
-    WrongPassphrase,
-    /// There was no answer to the question.
-    #[error("it is protected by a passphrase, and none was given")]
-    NoPassphrase,
-    /// It would take hours.
-    #[error("it asks for the scrypt work factor {required}, and age stops at {MAX_WORK_FACTOR}")]
-    Work {
-        /// The work factor in the file.
-        required: u8,
-    },
-    /// An ssh key of an unknown or broken kind.
-    #[error("it is not an ssh private key that age can use (ssh-ed25519, or ssh-rsa)")]
-    Ssh,
-}
-
-/// Why an age file stays shut.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Reason {
-    /// There is no identity to try.
-    #[error("there is no age identity at hand")]
-    NoIdentity,
-    /// Identities were tried, none fits.
-    #[error("no age identity at hand belongs to this recipient")]
-    NoMatch,
-    /// An identity fits, but the file does not hold what was written.
-    #[error("the age file was damaged or changed")]
-    Changed,
-    /// The head of the file is no age header.
-    #[error("the age file has an invalid header")]
-    Header,
-    /// A version of age that does not exist yet.
-    #[error("the age file has an unknown format")]
-    Format,
-    /// The file is cut off, or its armor is damaged.
-    #[error("the age file is damaged: {0}")]
-    Armor(String),
-}
-
-impl From<DecryptError> for Reason {
-    fn from(error: DecryptError) -> Self {
-        match error {
-            DecryptError::NoMatchingKeys => Self::NoMatch,
-            DecryptError::InvalidHeader => Self::Header,
-            DecryptError::UnknownFormat => Self::Format,
-            DecryptError::Io(error) => Self::Armor(error.to_string()),
-            _ => Self::Changed,
-        }
-    }
-}
-
-/// Why no identity opened a data key: the reason, and all that was in the way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AgeError {
-    /// The reason.
-    pub reason: Reason,
-    /// Sources that could not be used: origin and problem.
-    pub problems: Vec<(String, IdentityProblem)>,
-    /// Places where nothing was.
-    pub missing: Vec<String>,
-}
-
-impl std::error::Error for AgeError {}
-
-impl fmt::Display for AgeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.reason)?;
-        for (origin, problem) in &self.problems {
-            write!(f, "; '{origin}': {problem}")?;
-        }
-        match &self.missing[..] {
-            [] => Ok(()),
-            [place] => write!(f, "; nothing found in '{place}'"),
-            [places @ .., last] => {
-                write!(
-                    f,
-                    "; nothing found in '{}' and '{last}'",
-                    places.join("', '")
-                )
-            }
-        }
-    }
-}
 
 /// All age identities at hand.
 #[derive(Default)]
@@ -319,7 +116,7 @@ impl AgeIdentities {
     }
 
     fn add_file(&mut self, origin: String, bytes: Vec<u8>) {
-        if bytes.len() > MAX_IDENTITY_FILE {
+        if bytes.len() > MAX_FILE {
             self.problems.push((origin, IdentityProblem::TooLarge));
             return;
         }
@@ -507,7 +304,7 @@ fn check_passphrase_file(bytes: &[u8]) -> Result<(), IdentityProblem> {
 fn open_file(bytes: &[u8], passphrase: &str) -> Result<Zeroizing<String>, IdentityProblem> {
     let mut identity = age::scrypt::Identity::new(SecretString::from(passphrase.to_owned()));
     identity.set_max_work_factor(MAX_WORK_FACTOR);
-    let text = decrypt(bytes, &identity, MAX_IDENTITY_FILE).map_err(|error| match error {
+    let text = decrypt(bytes, &identity, MAX_FILE).map_err(|error| match error {
         DecryptError::DecryptionFailed => IdentityProblem::WrongPassphrase,
         DecryptError::ExcessiveWork { required, .. } => IdentityProblem::Work { required },
         error => IdentityProblem::File(error.into()),
@@ -535,4 +332,322 @@ fn decrypt(
     let mut plain = Zeroizing::new(Vec::with_capacity(limit.min(file.len()) + 64));
     reader.take(limit as u64).read_to_end(&mut plain)?;
     Ok(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const A: &str = "age1x98t8kkpa02pezkupzpeh38rgfadzvmfjvtugacj6nwwjvgzwu7saecaeu";
+    const A_KEY: &str = include_str!("../../../testdata/keys/a.key");
+    const B_KEY: &str = include_str!("../../../testdata/keys/b.key");
+    const FOR_A: &str = include_str!("../../../testdata/keys/cli.age");
+    const SSH_PUB: &str = include_str!("../../../testdata/keys/ssh.pub");
+    const FOR_SSH: &str = include_str!("../../../testdata/keys/ssh.age");
+    const SSH_KEY: &[u8] = include_bytes!("../../../testdata/keys/ssh.key");
+    const SSH_LOCKED: &[u8] = include_bytes!("../../../testdata/keys/ssh-locked.key");
+    const ARMORED: &[u8] = include_bytes!("../../../testdata/keys/passphrase.armor");
+    const BINARY: &[u8] = include_bytes!("../../../testdata/keys/passphrase.bin");
+
+    /// Answers every question alike and writes it down.
+    struct Answers {
+        answer: Option<&'static str>,
+        asked: Vec<String>,
+    }
+
+    impl Prompt for Answers {
+        fn passphrase(&mut self, what: &str) -> Option<Zeroizing<String>> {
+            self.asked.push(what.to_owned());
+            self.answer.map(|answer| Zeroizing::new(answer.to_owned()))
+        }
+    }
+
+    fn answers(answer: Option<&'static str>) -> Answers {
+        Answers {
+            answer,
+            asked: Vec::new(),
+        }
+    }
+
+    fn text(text: &str) -> IdentitySource {
+        let text = Zeroizing::new(text.to_owned());
+        IdentitySource::Text {
+            origin: "K".to_owned(),
+            text,
+        }
+    }
+
+    fn file(bytes: &[u8]) -> IdentitySource {
+        IdentitySource::sniffed("F".to_owned(), Zeroizing::new(bytes.to_vec()))
+    }
+
+    fn open(
+        identities: &mut AgeIdentities,
+        recipient: &str,
+        enc: &str,
+    ) -> Result<Vec<u8>, AgeError> {
+        identities
+            .open(recipient, enc, None)
+            .map(|part| part.to_vec())
+    }
+
+    fn counted() -> Vec<u8> {
+        (0..32).collect()
+    }
+
+    #[test]
+    fn files_of_other_age_programs_are_opened() {
+        for enc in [FOR_A, include_str!("../../../testdata/keys/pyrage.age")] {
+            let mut identities = AgeIdentities::load([text(A_KEY)]);
+            assert_eq!(open(&mut identities, A, enc), Ok(counted()));
+        }
+    }
+
+    #[test]
+    fn a_wrapped_key_is_opened_whatever_a_store_did_to_its_line_ends() {
+        let mut identities = AgeIdentities::load([text(A_KEY)]);
+        for enc in [
+            FOR_A.trim(),
+            &FOR_A.replace('\n', "\r\n"),
+            &format!("\n {FOR_A}\n\n"),
+        ] {
+            assert_eq!(open(&mut identities, A, enc), Ok(counted()));
+        }
+    }
+
+    #[test]
+    fn identities_may_stand_among_blanks_comments_and_each_other() {
+        let (a, b) = (A_KEY.trim(), B_KEY.trim());
+        let texts = [
+            format!("# mine\r\n\r\n  {a}\t\r\n"),
+            format!("{b} {a}"),
+            format!("\u{feff}{a} # that is me\n  # nobody"),
+        ];
+        for lines in texts {
+            let mut identities = AgeIdentities::load([text(&lines)]);
+            assert_eq!(identities.problems(), []);
+            assert_eq!(open(&mut identities, A, FOR_A), Ok(counted()));
+        }
+    }
+
+    #[test]
+    fn one_bad_source_does_not_stop_the_others() {
+        let failed = IdentitySource::Failed {
+            origin: "C".to_owned(),
+            why: "no".to_owned(),
+        };
+        let missing = IdentitySource::Missing {
+            origin: "M".to_owned(),
+        };
+        let bad = text(&format!("{}\nAGE-PLUGIN-X-1QQ\nnonsense", &A_KEY[..30]));
+        let mut identities =
+            AgeIdentities::load([failed, missing, bad, file(&[0xff]), text(A_KEY)]);
+        assert_eq!(open(&mut identities, A, FOR_A), Ok(counted()));
+        let kinds: Vec<_> = identities
+            .problems()
+            .iter()
+            .map(|(_, p)| p.clone())
+            .collect();
+        let expected = [
+            IdentityProblem::Failed("no".to_owned()),
+            IdentityProblem::Damaged {
+                line: 1,
+                why: "invalid Bech32 encoding",
+            },
+            IdentityProblem::NotSupported {
+                kind: "identities of age plugins",
+                line: 2,
+            },
+            IdentityProblem::Unknown { line: 3 },
+            IdentityProblem::Failed("it is not text".to_owned()),
+        ];
+        assert_eq!(kinds, expected);
+    }
+
+    #[test]
+    fn no_message_and_no_debug_text_repeats_what_stood_in_a_source() {
+        let lines = [
+            "hunter2",
+            "AGE-PLUGIN-HUNTER2",
+            "AGE-SECRET-KEY-PQ-1HUNTER2",
+            "AGE-SECRET-KEY-1HUNTER2",
+        ];
+        let mut identities = AgeIdentities::load([text(&lines.join("\n")), text(B_KEY)]);
+        let error = open(&mut identities, A, FOR_A).unwrap_err();
+        let said = format!("{error} {error:?} {identities:?}").to_lowercase();
+        assert!(!said.contains("hunter2"));
+        assert!(!said.contains(&B_KEY.trim()[20..].to_lowercase()));
+    }
+
+    #[test]
+    fn what_was_in_the_way_is_told() {
+        let missing = |origin: &str| IdentitySource::Missing {
+            origin: origin.to_owned(),
+        };
+        let mut none = AgeIdentities::load([missing("X"), missing("Y"), missing("Z"), text("# -")]);
+        assert_eq!(
+            open(&mut none, A, FOR_A).unwrap_err().to_string(),
+            "there is no age identity at hand; nothing found in 'X', 'Y', 'Z' and 'K'"
+        );
+        let mut wrong = AgeIdentities::load([text(B_KEY), text("x"), missing("Y")]);
+        assert_eq!(
+            open(&mut wrong, A, FOR_A).unwrap_err().to_string(),
+            "no age identity at hand belongs to this recipient; \
+             'K': line 1 is not an age identity; nothing found in 'Y'"
+        );
+    }
+
+    #[test]
+    fn a_damaged_data_key_is_told_from_a_missing_identity() {
+        let mut identities = AgeIdentities::load([text(A_KEY)]);
+        let mut reason = |enc: &str| open(&mut identities, A, enc).unwrap_err().reason;
+        assert!(matches!(reason(""), Reason::Damaged(_)));
+        assert!(matches!(reason(&FOR_A[..200]), Reason::Damaged(_)));
+        let changed = format!("{}A{}", &FOR_A[..330], &FOR_A[331..]);
+        assert_ne!(changed, FOR_A);
+        assert!(matches!(reason(&changed), Reason::Damaged(_)));
+        assert_eq!(
+            reason("age-encryption.org/v2\nsomething that has yet to come"),
+            Reason::Format
+        );
+    }
+
+    #[test]
+    fn an_ssh_key_opens_what_sops_encrypted_to_it() {
+        let mut identities = AgeIdentities::load([file(SSH_KEY)]);
+        let key = open(&mut identities, SSH_PUB.trim(), FOR_SSH).expect("part");
+        assert_eq!(key[..4], [0xe1, 0x3f, 0x53, 0x35]);
+        let rsa = include_bytes!("../../../testdata/keys/rsa.key");
+        let mut identities = AgeIdentities::load([file(SSH_KEY), file(rsa)]);
+        let enc = include_str!("../../../testdata/keys/rsa.age");
+        let key = open(&mut identities, "ssh-rsa AAAA", enc).expect("part");
+        assert_eq!(key[..4], [0xee, 0x63, 0xa9, 0x9b]);
+    }
+
+    #[test]
+    fn the_passphrase_of_an_identity_file_is_asked_once_and_only_if_needed() {
+        for bytes in [ARMORED, BINARY] {
+            let mut asker = answers(Some("correct horse"));
+            let mut identities = AgeIdentities::load([file(bytes), text(A_KEY)]);
+            assert!(identities.open(A, FOR_A, Some(&mut asker)).is_ok());
+            assert_eq!(asker.asked, [""; 0]);
+
+            let mut identities = AgeIdentities::load([file(bytes), text(B_KEY)]);
+            for _ in 0..2 {
+                assert!(identities.open(A, FOR_A, Some(&mut asker)).is_ok());
+            }
+            assert_eq!(asker.asked, ["identity F"]);
+        }
+    }
+
+    #[test]
+    fn an_armored_identity_file_may_stand_in_a_variable() {
+        let armored = std::str::from_utf8(ARMORED).expect("text");
+        let mut identities = AgeIdentities::load([text(armored)]);
+        let mut asker = answers(Some("correct horse"));
+        assert!(identities.open(A, FOR_A, Some(&mut asker)).is_ok());
+    }
+
+    #[test]
+    fn nobody_is_asked_without_a_prompt_or_for_what_cannot_help() {
+        let mut identities = AgeIdentities::load([file(ARMORED), file(SSH_LOCKED)]);
+        assert_eq!(
+            open(&mut identities, A, FOR_A).unwrap_err().reason,
+            Reason::NoIdentity
+        );
+        assert!(identities.would_ask(A) && identities.would_ask(SSH_PUB));
+        assert!(!identities.would_ask("ssh-ed25519 AAAAother"));
+        let mut asker = answers(Some("correct horse"));
+        assert!(identities.open(SSH_PUB, FOR_SSH, Some(&mut asker)).is_ok());
+        assert_eq!(asker.asked, ["ssh key F"]);
+    }
+
+    #[test]
+    fn a_wrong_passphrase_names_its_source_and_is_not_asked_for_again() {
+        for (bytes, recipient, enc) in [(ARMORED, A, FOR_A), (SSH_LOCKED, SSH_PUB, FOR_SSH)] {
+            let mut asker = answers(Some("wrong"));
+            let mut identities = AgeIdentities::load([file(bytes)]);
+            let error = identities
+                .open(recipient, enc, Some(&mut asker))
+                .unwrap_err();
+            assert!(
+                error.to_string().contains("'F': wrong passphrase"),
+                "{error}"
+            );
+            assert!(identities.open(recipient, enc, Some(&mut asker)).is_err());
+            assert_eq!(asker.asked.len(), 1);
+
+            let mut identities = AgeIdentities::load([file(bytes)]);
+            let error = identities
+                .open(recipient, enc, Some(&mut answers(None)))
+                .unwrap_err();
+            assert_eq!(
+                error.problems,
+                [("F".to_owned(), IdentityProblem::NoPassphrase)]
+            );
+        }
+    }
+
+    #[test]
+    fn what_no_passphrase_could_open_is_not_asked_about() {
+        let file_problem = |bytes: &[u8]| {
+            let mut asker = answers(Some("correct horse"));
+            let mut identities = AgeIdentities::load([file(bytes)]);
+            let error = identities.open(A, FOR_A, Some(&mut asker)).unwrap_err();
+            (error.problems[0].1.clone(), asker.asked.len())
+        };
+        assert_eq!(
+            file_problem(FOR_A.as_bytes()),
+            (IdentityProblem::NoPassphraseFile, 0)
+        );
+        let (problem, asked) = file_problem(&ARMORED[..100]);
+        assert!(matches!(problem, IdentityProblem::File(_)) && asked == 0);
+        let mut huge = ARMORED.to_vec();
+        huge.resize(MAX_FILE + 1, b'\n');
+        assert_eq!(file_problem(&huge), (IdentityProblem::TooLarge, 0));
+    }
+
+    #[test]
+    fn an_absurd_work_factor_is_refused_before_it_is_computed() {
+        let costly = String::from_utf8_lossy(BINARY).contains(" 10\n");
+        assert!(costly);
+        let at = BINARY
+            .windows(4)
+            .position(|w| w == b" 10\n")
+            .expect("work factor");
+        let mut file_bytes = BINARY.to_vec();
+        file_bytes[at + 1..at + 3].copy_from_slice(b"23");
+        let mut identities = AgeIdentities::load([file(&file_bytes)]);
+        let mut asker = answers(Some("correct horse"));
+        let error = identities.open(A, FOR_A, Some(&mut asker)).unwrap_err();
+        assert_eq!(error.problems[0].1, IdentityProblem::Work { required: 23 });
+    }
+
+    proptest! {
+        #[test]
+        fn a_damaged_file_is_an_error_and_no_panic(
+            at in 0..FOR_A.len(),
+            byte in "[ -~\n]",
+            cut in 0..FOR_A.len(),
+        ) {
+            let mut enc = FOR_A.to_owned();
+            enc.replace_range(at..=at, &byte);
+            let mut identities = AgeIdentities::load([text(A_KEY), file(SSH_KEY)]);
+            if let Ok(part) = open(&mut identities, A, &enc) {
+                prop_assert_eq!(part, counted());
+            }
+            prop_assert!(open(&mut identities, A, &FOR_A[..cut]).is_err() || cut > 380);
+        }
+
+        #[test]
+        fn a_damaged_identity_file_is_an_error_and_no_panic(at in 0..BINARY.len(), byte: u8) {
+            let mut bytes = BINARY.to_vec();
+            bytes[at] = byte;
+            let mut identities = AgeIdentities::load([file(&bytes)]);
+            let mut asker = answers(Some("correct horse"));
+            let part = identities.open(A, FOR_A, Some(&mut asker));
+            prop_assert!(part.is_ok() == (bytes == BINARY), "{:?}", part);
+        }
+    }
 }

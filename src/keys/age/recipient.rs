@@ -202,3 +202,123 @@ fn is_ssh_key(mut blob: &[u8]) -> bool {
     }
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const A: &str = "age1x98t8kkpa02pezkupzpeh38rgfadzvmfjvtugacj6nwwjvgzwu7saecaeu";
+
+    /// Zero, a point of order 8 with its last bit set, and p + 1.
+    const LOW_ORDER: [&str; 3] = [
+        "age1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq5cu47z",
+        "age1ur4h5lpmgxu2u9jku0a0r87ydtdqnr0tnsetrlvxvgz3vh6fhzqqxqejhu",
+        "age1amlllllllllllllllllllllllllllllllllllllllllllllllalselrwrv",
+    ];
+
+    /// Exponent and modulus are spelled as zero bytes.
+    const ZERO_RSA: &str = "ssh-rsa AAAAB3NzaC1yc2EAAAABAAAAAAIAAA==";
+
+    fn problem(text: &str) -> RecipientProblem {
+        match text.parse::<Recipient>() {
+            Ok(_) => panic!("{text} was taken"),
+            Err(problem) => problem,
+        }
+    }
+
+    #[test]
+    fn x25519_and_ssh_recipients_are_taken() {
+        let ssh = include_str!("../../../testdata/keys/ssh.pub").trim();
+        let rsa = include_str!("../../../testdata/keys/rsa.pub").trim();
+        let bare = ssh.split(' ').take(2).collect::<Vec<_>>().join(" ");
+        for text in [A, ssh, rsa, &bare] {
+            assert!(text.parse::<Recipient>().is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_this_version_cannot_encrypt_to_is_named() {
+        assert_eq!(problem("age1pq1qqqq"), RecipientProblem::PostQuantum);
+        let name = "yubikey".to_owned();
+        assert_eq!(
+            problem("age1yubikey1qqqq"),
+            RecipientProblem::Plugin { name }
+        );
+        assert_eq!(
+            problem("ssh-dss AAAAB3NzaC1kc3M"),
+            RecipientProblem::SshType
+        );
+    }
+
+    #[test]
+    fn a_plugin_cannot_be_named_like_a_path() {
+        for text in [
+            "age1../../tmp/x1qqqq",
+            "age1a b1qq",
+            "age1X1qq",
+            "age11qqqq",
+            "age1é1qq",
+        ] {
+            assert_eq!(problem(text), RecipientProblem::PluginName, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_key_is_refused_and_not_repeated() {
+        let secret = include_str!("../../../testdata/keys/a.key").trim();
+        let problem = problem(secret);
+        assert_eq!(problem, RecipientProblem::SecretKey);
+        assert!(!problem.to_string().contains(&secret[16..]));
+    }
+
+    #[test]
+    fn a_mistyped_recipient_is_refused() {
+        assert!(matches!(
+            problem(&A.replace("x98", "x99")),
+            RecipientProblem::X25519(_)
+        ));
+        assert!(matches!(problem(&A[..40]), RecipientProblem::X25519(_)));
+        assert_eq!(problem("me@example.org"), RecipientProblem::Unknown);
+        assert_eq!(problem(""), RecipientProblem::Unknown);
+        assert_eq!(problem(&format!("{A}\nage1")), RecipientProblem::Control);
+    }
+
+    #[test]
+    fn points_of_low_order_are_refused_in_every_spelling() {
+        for text in LOW_ORDER {
+            assert_eq!(problem(text), RecipientProblem::LowOrder, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_rsa_key_of_zeros_is_refused() {
+        assert_eq!(problem(ZERO_RSA), RecipientProblem::Ssh);
+    }
+
+    #[test]
+    fn a_recipient_decodes_to_its_32_bytes() {
+        let bytes = bech32_data(A);
+        assert_eq!(bytes.len(), 32);
+        assert_eq!(bytes[..4], [0x31, 0x4e, 0xb3, 0xda]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_parser_panic(text in "(age1|ssh-rsa |ssh-ed25519 |age1pq1|)[ -~]{0,120}") {
+            let _ = text.parse::<Recipient>();
+        }
+
+        #[test]
+        fn what_parses_encrypts(blob in proptest::collection::vec(any::<u8>(), 0..80), zeros in 0..8_u8) {
+            let mut wire = b"\0\0\0\x07ssh-rsa\0\0\0".to_vec();
+            wire.push(zeros);
+            wire.extend(std::iter::repeat_n(0, usize::from(zeros)));
+            wire.extend(&blob);
+            let text = format!("ssh-rsa {}", BASE64_STANDARD_NO_PAD.encode(wire));
+            if let Ok(recipient) = text.parse::<Recipient>() {
+                prop_assert!(recipient.encrypt(&[0; 32]).is_ok());
+            }
+        }
+    }
+}
