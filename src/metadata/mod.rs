@@ -1,0 +1,3 @@
+//! The metadata of an encrypted file.
+
+pub mod re2;
