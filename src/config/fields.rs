@@ -233,10 +233,12 @@ impl<'d> Fields<'d> {
 }
 
 fn maps_to_merge(value: &Data) -> Vec<&Vec<(Vec<u8>, Data)>> {
-    let entries = |data| match data {
-        &Data::Map(ref entries) => Some(entries),
-        _ => None,
-    };
+    fn entries(data: &Data) -> Option<&Vec<(Vec<u8>, Data)>> {
+        match data {
+            Data::Map(entries) => Some(entries),
+            _ => None,
+        }
+    }
     match value {
         Data::List(items) => items.iter().filter_map(entries).collect(),
         _ => entries(value).into_iter().collect(),

@@ -334,7 +334,7 @@ fn entropy(bytes: &[u8]) -> f64 {
     for b in bytes {
         counts[usize::from(*b)] += 1;
     }
-    let total = bytes.len() as f64;
+    let total = f64::from(counts.iter().sum::<u32>());
     let shares = counts
         .iter()
         .filter(|n| **n > 0)

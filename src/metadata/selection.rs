@@ -161,7 +161,9 @@ impl Marking for &Selection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{Branch, Document, Kind, LeafKind, Node, Span, Style, Text, Type};
+    use crate::document::{
+        Branch, Document, Kind, LeafKind, Node, NodeId, Span, Style, Text, Type,
+    };
     use zeroize::Zeroizing;
 
     /// A document of one word a line: `#c` is a comment, `k{` opens a mapping under a key,
@@ -179,7 +181,7 @@ mod tests {
                 nodes.push(node(Kind::Mapping, span));
             } else if word == "}" {
                 let start = open.pop().unwrap();
-                nodes[start].end = nodes.len() as u32;
+                nodes[start].end = id(nodes.len());
             } else if word.starts_with('#') {
                 nodes.push(node(Kind::Comment, Span::new(at - word.len(), at - 1)));
             } else {
@@ -187,14 +189,14 @@ mod tests {
                 nodes.push(node(Kind::Scalar, span));
             }
         }
-        nodes[0].end = nodes.len() as u32;
-        for (id, node) in nodes.iter_mut().enumerate() {
-            node.target = id as u32;
-            node.end = node.end.max(id as u32 + 1);
+        nodes[0].end = id(nodes.len());
+        for (at, node) in nodes.iter_mut().enumerate() {
+            node.target = id(at);
+            node.end = node.end.max(id(at + 1));
         }
         let branch = Branch {
             first: 0,
-            end: nodes.len() as u32,
+            end: id(nodes.len()),
             root: Some(0),
             span: Span::new(0, words.len()),
             metadata: None,
@@ -206,6 +208,10 @@ mod tests {
             branches: vec![branch],
             beyond_sops: None,
         }
+    }
+
+    fn id(index: usize) -> NodeId {
+        NodeId::try_from(index).unwrap()
     }
 
     fn key_node(at: usize, key: &str) -> Node {

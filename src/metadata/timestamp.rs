@@ -33,12 +33,14 @@ fn is_moment(text: &str) -> bool {
         && number(text, 11..13) < 24
         && number(text, 14..16) < 60
         && number(text, 17..19) < 60
-        && Date::new(
-            number(text, 0..4) as i16,
-            number(text, 5..7) as i8,
-            number(text, 8..10) as i8,
-        )
-        .is_ok()
+        && is_day(number(text, 0..4), number(text, 5..7), number(text, 8..10))
+}
+
+fn is_day(year: i16, month: i16, day: i16) -> bool {
+    let (Ok(month), Ok(day)) = (i8::try_from(month), i8::try_from(day)) else {
+        return false;
+    };
+    Date::new(year, month, day).is_ok()
 }
 
 /// `+01:00` or `-01:00`.
@@ -61,10 +63,10 @@ fn fits(text: &str, shape: &str) -> bool {
 }
 
 /// The number that the digits in `range` write; four digits at the most.
-fn number(text: &str, range: std::ops::Range<usize>) -> u16 {
+fn number(text: &str, range: std::ops::Range<usize>) -> i16 {
     text.as_bytes()[range]
         .iter()
-        .fold(0, |n, digit| n * 10 + u16::from(digit - b'0'))
+        .fold(0, |n, digit| n * 10 + i16::from(digit - b'0'))
 }
 
 #[cfg(test)]
