@@ -1,3 +1,4 @@
 //! YAML as sops reads and writes it.
 
 pub mod resolve;
+pub mod spell;
