@@ -106,7 +106,7 @@ fn hexadecimal(text: &[u8]) -> Option<f64> {
     let mut exponent = number.exponent?;
     // 61 bits of the mantissa and a last bit that stands for all that follow.
     let mut mantissa = 0_u64;
-    let mut places = number.whole as i64;
+    let mut places = i64::try_from(number.whole).ok()?;
     for digit in number.digits.chars().filter_map(|c| c.to_digit(16)) {
         if mantissa >> 58 == 0 {
             mantissa = mantissa << 4 | u64::from(digit);

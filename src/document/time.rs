@@ -80,7 +80,8 @@ impl Time {
     }
 
     fn is_real(self) -> bool {
-        let is_leap = self.year % 4 == 0 && (self.year % 100 != 0 || self.year % 400 == 0);
+        let is_leap = self.year.is_multiple_of(4)
+            && (!self.year.is_multiple_of(100) || self.year.is_multiple_of(400));
         let days = match self.month {
             2 if is_leap => 29,
             2 => 28,
@@ -156,10 +157,11 @@ fn fraction(rest: &mut &[u8]) -> u32 {
     if length == 0 {
         return 0;
     }
-    let places = length.min(9);
-    let nanoseconds = digits(&behind[..places]).unwrap_or(0) * 10_u32.pow(9 - places as u32);
+    let digits = behind[..length].iter().chain(std::iter::repeat(&b'0'));
     *rest = &behind[length..];
-    nanoseconds
+    digits
+        .take(9)
+        .fold(0, |number, byte| number * 10 + u32::from(byte - b'0'))
 }
 
 /// `Z`, or hours and minutes from UTC.
@@ -177,7 +179,7 @@ fn zone(rest: &mut &[u8]) -> Option<i32> {
     let hours = field(rest, true)?;
     literal(rest, b':')?;
     let minutes = field(rest, true)?;
-    (hours <= 24 && minutes <= 60).then_some(sign * (hours * 60 + minutes) as i32)
+    (hours <= 24 && minutes <= 60).then_some(sign * (hours * 60 + minutes).cast_signed())
 }
 
 #[cfg(test)]

@@ -232,24 +232,15 @@ fn number(text: &[u8]) -> Resolved<'_> {
 }
 
 /// A whole number within `i64`, or without a sign within `u64`. Binary and octal ones may
-/// have their sign also behind the prefix (`0b-1`).
+/// have their sign behind the prefix (`0b-1`).
 fn integer(text: &[u8]) -> Option<i128> {
-    let (sign, rest) = match text {
-        [b'0', b'b' | b'o', sign @ (b'+' | b'-'), ..] => (Some(*sign), text),
-        [sign @ (b'+' | b'-'), rest @ ..] => (Some(*sign), rest),
-        _ => (None, text),
+    let (sign, (radix, digits)) = match text {
+        [b'0', b'b', sign @ (b'+' | b'-'), digits @ ..] => (Some(*sign), (2, digits)),
+        [b'0', b'o', sign @ (b'+' | b'-'), digits @ ..] => (Some(*sign), (8, digits)),
+        [sign @ (b'+' | b'-'), rest @ ..] => (Some(*sign), prefixed(rest)),
+        _ => (None, prefixed(text)),
     };
-    let (radix, digits): (u32, &[u8]) = match rest {
-        [b'0', b'b', b'+' | b'-', digits @ ..] => (2, digits),
-        [b'0', b'o', b'+' | b'-', digits @ ..] => (8, digits),
-        [b'0', b'b' | b'B', digits @ ..] => (2, digits),
-        [b'0', b'o' | b'O', digits @ ..] => (8, digits),
-        [b'0', b'x' | b'X', digits @ ..] => (16, digits),
-        [b'0', _, ..] => (8, &rest[1..]),
-        _ => (10, rest),
-    };
-    let first = digits.first()?;
-    if !first.is_ascii_alphanumeric() {
+    if !digits.first()?.is_ascii_alphanumeric() {
         return None;
     }
     let digits = std::str::from_utf8(digits).ok()?;
@@ -258,6 +249,17 @@ fn integer(text: &[u8]) -> Option<i128> {
         None => Some(number),
         Some(b'-') => (-number >= i128::from(i64::MIN)).then_some(-number),
         Some(_) => (number <= i128::from(i64::MAX)).then_some(number),
+    }
+}
+
+/// The base that the start of a number names, and its digits.
+fn prefixed(text: &[u8]) -> (u32, &[u8]) {
+    match text {
+        [b'0', b'b' | b'B', digits @ ..] => (2, digits),
+        [b'0', b'o' | b'O', digits @ ..] => (8, digits),
+        [b'0', b'x' | b'X', digits @ ..] => (16, digits),
+        [b'0', digits @ ..] if !digits.is_empty() => (8, digits),
+        _ => (10, text),
     }
 }
 
@@ -452,6 +454,7 @@ mod tests {
         is("0b-1", "", false, Type::Int, "-1");
         is("0o+7", "", false, Type::Int, "7");
         is("0x-7", "", false, Type::Str, "0x-7");
+        is("-0b-1", "", false, Type::Str, "-0b-1");
         is("-_1", "", false, Type::Int, "-1");
         is(".5_0e1_0", "", false, Type::Float, "5000000000");
         is("1_0_e3", "", false, Type::Float, "10000");
