@@ -28,6 +28,7 @@ mod set;
 mod unlock;
 mod unset;
 mod updatekeys;
+mod words;
 
 use crate::store::{Layout, ParseOptions};
 use args::Global;

@@ -4,11 +4,12 @@ use super::Context;
 use super::args::{Unlocking, comma_list};
 use super::failure::{Failure, Outcome, Status, warn};
 use super::input::Input;
-use super::prompt::Terminal;
+use super::identities::{self, Content, Source};
+use super::prompt;
 use crate::crypto::{DataKey, Stash};
 use crate::decrypt::{DecryptOptions, decrypt};
 use crate::document::Document;
-use crate::keys::{AgeIdentities, DEFAULT_ORDER};
+use crate::keys::{AgeIdentities, DEFAULT_ORDER, IdentitySource, Prompt};
 use crate::metadata::{Metadata, MetadataError};
 use zeroize::Zeroizing;
 
@@ -72,17 +73,53 @@ pub fn data_key(
     flags: &Unlocking,
 ) -> Outcome<DataKey> {
     let order = decryption_order(flags)?;
-    let sources = super::identities::sources(&context.environment, &metadata.keys);
-    let mut identities = AgeIdentities::load(sources);
-    let mut terminal = Terminal;
+    let environment = &context.environment;
+    let recipients = metadata.keys.ids().concat();
+    let commands = recipients
+        .into_iter()
+        .flat_map(|recipient| identities::from_commands(environment, Some(recipient)));
+    let mut identities = identities_of(identities::at_hand(environment).chain(commands));
     metadata
         .keys
-        .unwrap_data_key(&order, &mut identities, &mut terminal)
+        .unwrap_data_key(&order, &mut identities, &mut Terminal)
         .map_err(|error| {
             Failure::from(error)
                 .of(name)
                 .hint("no identity yet? `bulla keygen` makes one; then somebody who can open the file adds its recipient with `bulla updatekeys`")
         })
+}
+
+/// The age identities in `sources`.
+pub fn identities_of(sources: impl Iterator<Item = Source>) -> AgeIdentities {
+    AgeIdentities::load(sources.map(|source| {
+        if let Some(exposed) = &source.warning {
+            warn(exposed);
+        }
+        let origin = source.origin;
+        match source.content {
+            Content::Text(bytes) => IdentitySource::sniffed(origin, bytes),
+            Content::Missing => IdentitySource::Missing { origin },
+            Content::Failed(error) => IdentitySource::Failed {
+                origin,
+                why: error.to_string(),
+            },
+        }
+    }))
+}
+
+/// Asks for passphrases on the terminal.
+struct Terminal;
+
+impl Prompt for Terminal {
+    fn passphrase(&mut self, what: &str) -> Option<Zeroizing<String>> {
+        match prompt::passphrase(&format!("Passphrase of {what}: ")) {
+            Ok(passphrase) => Some(passphrase),
+            Err(error) => {
+                warn(error);
+                None
+            }
+        }
+    }
 }
 
 fn decryption_order(flags: &Unlocking) -> Outcome<Vec<String>> {

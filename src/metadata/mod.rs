@@ -14,13 +14,15 @@ pub(crate) mod test_yaml;
 
 pub use selection::{DEFAULT_UNENCRYPTED_SUFFIX, SELECTORS, Selection, SelectionError};
 
-use crate::document::Data;
+use crate::crypto::{Cipher, Token};
+use crate::document::{Data, Path};
+use crate::keys::{KeyGroups, LoadError};
 
 /// The key under which the metadata stands in a file.
 pub const KEY: &str = "sops";
 
 /// What a file says of its own encryption.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Metadata {
     /// When the values were last hashed: RFC 3339, whole seconds. It is the additional data
     /// of [`Metadata::mac`], byte for byte.
@@ -33,11 +35,8 @@ pub struct Metadata {
     pub mac_only_encrypted: bool,
     /// The version of the program that wrote the file; see [`Metadata::check_version`].
     pub version: String,
-    /// The wrapped data keys as they stand in the file: a map of the fields in [`KEY_FIELDS`].
-    /// Reading them is the work of `keys`.
-    pub key_entries: Data,
-    /// Key groups needed to open the file; 0 stands for all of them.
-    pub shamir_threshold: usize,
+    /// Who can open the file, with the wrapped data keys.
+    pub keys: KeyGroups,
     /// What bulla keeps beside what sops knows; sops ignores it, and drops it on writing.
     pub bulla: Bulla,
 }
@@ -45,28 +44,72 @@ pub struct Metadata {
 /// The metadata that only bulla knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bulla {
-    /// Spellings that a token cannot hold: the path of a leaf, the token of its source text.
-    pub spelling: Vec<(String, String)>,
+    /// Spellings that a token cannot hold.
+    pub spelling: Vec<Spelling>,
     /// The token that authenticates what the MAC leaves out.
     pub seal: Option<String>,
     /// All other entries, as they stand in the file.
     pub others: Vec<(Vec<u8>, Data)>,
 }
 
-/// The metadata fields that hold wrapped data keys.
-pub const KEY_FIELDS: [&str; 8] = [
-    "age",
-    "azure_kv",
-    "gcp_kms",
-    "hc_vault",
-    "hckms",
-    "key_groups",
-    "kms",
-    "pgp",
-];
+/// The source text of a leaf or alias that style alone cannot bring back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spelling {
+    /// Where it belongs; see [`Spelling::key`].
+    pub path: String,
+    /// The token of the source text.
+    pub token: String,
+}
+
+impl Spelling {
+    /// The name of a place: the path in the branch, in front of it `2#` in the second branch
+    /// and so on; `.` is the root.
+    #[must_use]
+    pub fn key(branch: usize, path: &Path) -> String {
+        let place = if path.0.is_empty() { ".".to_owned() } else { path.to_string() };
+        match branch {
+            0 => place,
+            _ => format!("{}#{place}", branch + 1),
+        }
+    }
+
+    /// The additional data of the token of a spelling.
+    #[must_use]
+    pub fn aad(path: &str) -> Vec<u8> {
+        format!("bulla:spelling:{path}:").into_bytes()
+    }
+}
+
+impl Metadata {
+    /// The metadata of a new file, without date and MAC.
+    #[must_use]
+    pub fn new(
+        keys: KeyGroups,
+        selection: Selection,
+        mac_only_encrypted: bool,
+        version: &str,
+    ) -> Self {
+        Self {
+            last_modified: String::new(),
+            mac: None,
+            selection,
+            mac_only_encrypted,
+            version: version.to_owned(),
+            keys,
+            bulla: Bulla::default(),
+        }
+    }
+
+    /// The cipher of the file: that of its MAC.
+    #[must_use]
+    pub fn cipher(&self) -> Cipher {
+        let mac = self.mac.as_deref().unwrap_or_default();
+        Token::parse(mac.as_bytes()).map_or_else(|_| Cipher::default(), |token| token.cipher)
+    }
+}
 
 /// Why metadata cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum MetadataError {
     /// There is none.
     #[error("sops metadata not found")]
@@ -74,6 +117,9 @@ pub enum MetadataError {
     /// The entry for it holds something else.
     #[error("found a sops entry that is not a mapping")]
     NotAMapping,
+    /// The keys cannot be read.
+    #[error(transparent)]
+    Keys(#[from] LoadError),
     /// A field has a value it cannot have.
     #[error("sops.{field}: expected {expected}")]
     Field {

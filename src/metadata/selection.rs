@@ -122,6 +122,12 @@ impl Selection {
         })
     }
 
+    /// Whether the token of a comment would keep that comment from being decrypted.
+    #[must_use]
+    pub fn clears_comment(&self, token: &[u8]) -> bool {
+        matches!(self, Self::UnencryptedCommentRegex(pattern) if pattern.is_match(token))
+    }
+
     /// Whether a leaf is encrypted. It must come from a walk that was marked by this selection.
     #[must_use]
     pub fn covers(&self, leaf: &Leaf) -> bool {
@@ -136,7 +142,17 @@ impl Selection {
     }
 }
 
-impl Marking for &Selection {
+impl std::fmt::Display for Selection {
+    /// `unencrypted_suffix _unencrypted`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.field() {
+            Some((name, text)) => write!(f, "{name}: {text}"),
+            None => write!(f, "everything"),
+        }
+    }
+}
+
+impl Marking for Selection {
     fn key(&self, key: &[u8]) -> bool {
         match self {
             Selection::UnencryptedSuffix(suffix) | Selection::EncryptedSuffix(suffix) => {

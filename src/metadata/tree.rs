@@ -1,7 +1,8 @@
 //! Metadata from and to the tree that a store reads and writes.
 
 use super::fields::{Fields, wrong};
-use super::{Bulla, KEY_FIELDS, Metadata, MetadataError, SELECTORS, Selection, timestamp};
+use super::{Bulla, Metadata, MetadataError, SELECTORS, Selection, Spelling, timestamp};
+use crate::keys::KeyGroups;
 use crate::document::{Data, Type};
 
 impl Metadata {
@@ -34,8 +35,7 @@ impl Metadata {
             selection: selection(&fields)?,
             mac_only_encrypted: fields.truth("mac_only_encrypted")?,
             version: version(&fields)?,
-            key_entries: key_entries(&fields),
-            shamir_threshold: fields.count("shamir_threshold")?,
+            keys: KeyGroups::from_data(data)?,
             bulla: bulla(&fields)?,
         })
     }
@@ -48,16 +48,15 @@ impl Metadata {
             entry("mac", Data::str(self.mac.as_deref().unwrap_or_default())),
             entry("version", Data::str(&self.version)),
         ];
-        if let Data::Map(keys) = &self.key_entries {
-            entries.extend(keys.iter().cloned());
-        }
+        let keys = self.keys.to_entries().into_iter();
+        entries.extend(keys.map(|(name, data)| entry(name, data)));
         if let Some((name, text)) = self.selection.field() {
             entries.push(entry(name, Data::str(text)));
         }
         if self.mac_only_encrypted {
             entries.push(entry("mac_only_encrypted", Data::bool(true)));
         }
-        if let Some(threshold) = i64::try_from(self.shamir_threshold).ok().filter(|t| *t > 0) {
+        if let Some(threshold) = i64::try_from(self.keys.threshold).ok().filter(|t| *t > 0) {
             entries.push(entry("shamir_threshold", Data::int(threshold)));
         }
         if self.bulla != Bulla::default() {
@@ -75,7 +74,7 @@ impl Bulla {
         }
         if !self.spelling.is_empty() {
             // A list, not a map by path: not every format takes every path as a name.
-            let spelled = self.spelling.iter().map(|(path, token)| {
+            let spelled = self.spelling.iter().map(|Spelling { path, token }| {
                 Data::Map(vec![
                     entry("path", Data::str(path)),
                     entry("token", Data::str(token)),
@@ -121,13 +120,6 @@ fn version(fields: &Fields<'_>) -> Result<String, MetadataError> {
     }
 }
 
-fn key_entries(fields: &Fields<'_>) -> Data {
-    let present = KEY_FIELDS
-        .iter()
-        .filter_map(|name| Some(entry(name, fields.value(name)?.clone())));
-    Data::Map(present.collect())
-}
-
 fn bulla(fields: &Fields<'_>) -> Result<Bulla, MetadataError> {
     let entries = match fields.value("bulla") {
         None => return Ok(Bulla::default()),
@@ -149,7 +141,7 @@ fn bulla(fields: &Fields<'_>) -> Result<Bulla, MetadataError> {
     })
 }
 
-fn spelling(fields: &Fields<'_>) -> Result<Vec<(String, String)>, MetadataError> {
+fn spelling(fields: &Fields<'_>) -> Result<Vec<Spelling>, MetadataError> {
     let malformed = || wrong("bulla.spelling", "a list of paths and tokens");
     let items = match fields.value("spelling") {
         None => return Ok(Vec::new()),
@@ -160,7 +152,8 @@ fn spelling(fields: &Fields<'_>) -> Result<Vec<(String, String)>, MetadataError>
     values
         .map(|item| {
             let text = |name| item.entry(name)?.text().map(str::to_owned);
-            Some((text("path")?, text("token")?))
+            let (path, token) = (text("path")?, text("token")?);
+            Some(Spelling { path, token })
         })
         .map(|pair| pair.ok_or_else(malformed))
         .collect()
@@ -171,7 +164,7 @@ mod tests {
     use super::super::test_yaml::read;
     use super::*;
 
-    const MINIMAL: &str = "lastmodified: '2026-11-21T11:04:46Z'\nmac: ENC[m]\nversion: 3.13.2\n";
+    const MINIMAL: &str = "age: [{recipient: r, enc: e}]\nlastmodified: '2026-11-21T11:04:46Z'\nmac: ENC[m]\nversion: 3.13.2\n";
 
     fn metadata(text: &str) -> Result<Metadata, MetadataError> {
         Metadata::from_data(&read(text))
@@ -198,7 +191,7 @@ mod tests {
         assert_eq!(found.mac.as_deref(), Some("ENC[m]"));
         assert_eq!(found.selection, Selection::default());
         assert_eq!(
-            (found.mac_only_encrypted, found.shamir_threshold),
+            (found.mac_only_encrypted, found.keys.threshold),
             (false, 0)
         );
         assert_eq!(found.bulla, Bulla::default());
@@ -213,7 +206,7 @@ mod tests {
             "shamir_threshold: '2.000000'",
             "SHAMIR_Threshold: 2",
         ] {
-            assert_eq!(with(line).unwrap().shamir_threshold, 2, "{line}");
+            assert_eq!(with(line).unwrap().keys.threshold, 2, "{line}");
         }
         for line in [
             "mac_only_encrypted: true",
@@ -223,8 +216,8 @@ mod tests {
             assert!(with(line).unwrap().mac_only_encrypted, "{line}");
         }
         let nothing =
-            with("age: null\npgp: []\nkms:\nshamir_threshold: null\nencrypted_regex: ''").unwrap();
-        assert_eq!(names(&nothing.key_entries), ["pgp"]);
+            with("pgp: []\nkms:\nshamir_threshold: null\nencrypted_regex: ''").unwrap();
+        assert_eq!(nothing.keys.ids(), [["r"]]);
     }
 
     #[test]
@@ -247,7 +240,7 @@ mod tests {
             error("bulla: {spelling: [x]}"),
             "sops.bulla.spelling: expected a list of paths and tokens"
         );
-        let untimed = metadata("mac: x\nversion: 3.0.0").unwrap_err();
+        let untimed = metadata("age: [{recipient: r, enc: e}]\nmac: x\nversion: 3.0.0").unwrap_err();
         assert_eq!(
             untimed.to_string(),
             "sops.lastmodified: expected a timestamp as in RFC 3339"
@@ -289,7 +282,8 @@ mod tests {
     #[test]
     fn what_is_no_mapping_is_not_metadata() {
         for text in ["- a", "text", "null", "1"] {
-            assert_eq!(metadata(text), Err(MetadataError::NotAMapping), "{text}");
+            let error = metadata(text).unwrap_err();
+            assert!(matches!(error, MetadataError::NotAMapping), "{text}");
         }
     }
 
@@ -300,7 +294,8 @@ mod tests {
             kms: [{enc: e, aws_profile: '', arn: a}]\nage: [{recipient: r, enc: e}]\n\
             bulla: {spelling: [{token: t, path: p}], seal: s, later: {b: 1, a: 2}}\n";
         let found = metadata(text).unwrap();
-        assert_eq!(found.bulla.spelling, [("p".to_owned(), "t".to_owned())]);
+        let (path, token) = ("p".to_owned(), "t".to_owned());
+        assert_eq!(found.bulla.spelling, [Spelling { path, token }]);
         let written = found.to_data();
         assert_eq!(
             names(&written),

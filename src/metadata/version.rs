@@ -15,6 +15,21 @@ impl Metadata {
     }
 }
 
+impl Metadata {
+    /// Makes the version at least `version`, as every editing of a file does.
+    pub fn raise_version(&mut self, version: &str) {
+        if numbers(&self.version) < numbers(version) {
+            version.clone_into(&mut self.version);
+        }
+    }
+}
+
+/// Major, minor and patch; what is no number counts as 0.
+fn numbers(version: &str) -> [u64; 3] {
+    let mut parts = version.trim_start_matches('v').split(['.', '-', '+']);
+    [0; 3].map(|_| parts.next().and_then(|part| part.parse().ok()).unwrap_or(0))
+}
+
 /// See <https://semver.org/spec/v2.0.0.html>; a leading `v` is allowed.
 fn check(version: &str) -> Result<(), &'static str> {
     if version.starts_with("1.") {
