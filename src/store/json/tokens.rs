@@ -426,11 +426,13 @@ impl Parser<'_> {
     fn duplicate<T>(&self, first: NodeId, second: NodeId) -> Result<T, ParseError> {
         const SHOWN: usize = 40;
         let text = String::from_utf8_lossy(self.key_text(second));
-        let mut name: String = text
-            .chars()
-            .take(SHOWN)
-            .flat_map(char::escape_debug)
-            .collect();
+        let mut name = String::new();
+        for char in text.chars().take(SHOWN) {
+            match char {
+                '\'' => name.push(char),
+                _ => name.extend(char.escape_debug()),
+            }
+        }
         if text.chars().nth(SHOWN).is_some() {
             name.push('…');
         }
@@ -663,6 +665,8 @@ mod tests {
             .collect();
         let error = read(format!("{{{}}}", many.join(","))).err().unwrap();
         assert!(error.problem.starts_with("the key \"0\" "));
+        let error = read("{\"it's\\n\": 1, \"it's\\n\": 2}").err().unwrap();
+        assert!(error.problem.contains("\"it's\\n\""));
         let long = format!("{{\"{0}\": 1, \"{0}\": 2}}", "é".repeat(60));
         let error = read(long).err().unwrap();
         assert!(error.problem.contains(&format!("\"{}…\"", "é".repeat(40))));
