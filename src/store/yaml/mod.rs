@@ -3,6 +3,7 @@
 mod block;
 mod edit;
 mod emit;
+mod parse;
 mod resolve;
 mod seal;
 mod spell;
