@@ -223,6 +223,14 @@ mod tests {
     }
 
     #[test]
+    fn a_wrong_passphrase_does_not_hide_that_other_identities_were_tried() {
+        let mut identities = AgeIdentities::load([text(B_KEY), file(ARMORED)]);
+        let mut asker = answers(Some("wrong"));
+        let error = identities.open(A, FOR_A, Some(&mut asker)).unwrap_err();
+        assert_eq!(error.reason, Reason::NoMatch);
+    }
+
+    #[test]
     fn what_no_passphrase_could_open_is_not_asked_about() {
         let file_problem = |bytes: &[u8]| {
             let mut asker = answers(Some("correct horse"));
