@@ -21,7 +21,7 @@ pub struct KeyGroups {
 
 /// Why a data key could not be wrapped for one master key.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot encrypt the data key for \"{id}\": {cause}")]
+#[error("cannot encrypt the data key for {id:?}: {cause}")]
 pub struct WrapError {
     /// The master key's id.
     pub id: String,

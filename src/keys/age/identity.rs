@@ -4,15 +4,15 @@
 //! opens a file. What is protected by a passphrase stays shut until nothing else helped.
 
 use super::super::Prompt;
+use super::locked::{Locked, Unlocked};
 use super::source::{
-    AgeError, IdentityProblem, IdentitySource, MAX_FILE, MAX_WORK_FACTOR, Reason, is_age_file,
-    is_private_key,
+    AgeError, IdentityProblem, IdentitySource, MAX_FILE, Reason, is_age_file, is_private_key,
 };
 use age::armor::ArmoredReader;
-use age::secrecy::SecretString;
-use age::{DecryptError, Decryptor, Identity};
+use age::{DecryptError, Decryptor, Identity, ssh};
 use std::fmt;
 use std::io::{BufRead, Read};
+use std::mem::discriminant;
 use zeroize::Zeroizing;
 
 /// More bytes than any part of a data key has.
@@ -28,23 +28,9 @@ pub struct AgeIdentities {
 }
 
 /// An identity that is ready, and the recipient that belongs to it.
-struct Opener {
-    recipient: String,
-    identity: Box<dyn Identity + Send + Sync>,
-}
-
-/// Identities that are behind a passphrase.
-struct Locked {
-    origin: String,
-    content: LockedContent,
-}
-
-enum LockedContent {
-    File(Vec<u8>),
-    Ssh {
-        recipient: String,
-        key: Box<age::ssh::EncryptedKey>,
-    },
+pub(super) struct Opener {
+    pub(super) recipient: String,
+    pub(super) identity: Box<dyn Identity + Send + Sync>,
 }
 
 impl fmt::Debug for AgeIdentities {
@@ -84,7 +70,7 @@ impl AgeIdentities {
         match source {
             IdentitySource::Missing { origin } => self.missing.push(origin),
             IdentitySource::Failed { origin, why } => {
-                self.problems.push((origin, IdentityProblem::Failed(why)));
+                self.problem(&origin, IdentityProblem::Failed(why));
             }
             IdentitySource::Text { origin, text } if is_age_file(text.as_bytes()) => {
                 self.add_file(origin, text.as_bytes().to_vec());
@@ -92,57 +78,50 @@ impl AgeIdentities {
             IdentitySource::Text { origin, text } if is_private_key(text.as_bytes()) => {
                 self.add_ssh(origin, text.as_bytes());
             }
-            IdentitySource::Text { origin, text } => self.add_text(origin, &text),
+            IdentitySource::Text { origin, text } => self.add_text(&origin, &text),
             IdentitySource::EncryptedFile { origin, bytes } => self.add_file(origin, bytes),
             IdentitySource::Ssh { origin, bytes } => self.add_ssh(origin, &bytes),
         }
     }
 
     /// Identities word by word; a word that begins with `#` starts a comment.
-    fn add_text(&mut self, origin: String, text: &str) {
+    fn add_text(&mut self, origin: &str, text: &str) {
         let mut found = false;
         for (at, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
             for word in line.split_whitespace().take_while(|w| !w.starts_with('#')) {
                 found = true;
                 match opener(word, at + 1) {
                     Ok(opener) => self.open.push(opener),
-                    Err(problem) => self.problems.push((origin.clone(), problem)),
+                    Err(problem) => self.problem(origin, problem),
                 }
             }
         }
         if !found {
-            self.missing.push(origin);
+            self.missing.push(origin.to_owned());
         }
     }
 
     fn add_file(&mut self, origin: String, bytes: Vec<u8>) {
         if bytes.len() > MAX_FILE {
-            self.problems.push((origin, IdentityProblem::TooLarge));
-            return;
+            self.problem(&origin, IdentityProblem::TooLarge);
+        } else {
+            self.locked.push(Locked::file(origin, bytes));
         }
-        let content = LockedContent::File(bytes);
-        self.locked.push(Locked { origin, content });
     }
 
     fn add_ssh(&mut self, origin: String, bytes: &[u8]) {
-        let identity = age::ssh::Identity::from_buffer(bytes, None).ok();
-        let recipient = identity
-            .clone()
-            .and_then(|i| age::ssh::Recipient::try_from(i).ok());
-        let (Some(identity), Some(recipient)) = (identity, recipient) else {
-            self.problems.push((origin, IdentityProblem::Ssh));
-            return;
+        let identity = ssh::Identity::from_buffer(bytes, None).ok();
+        let recipient = identity.clone().map(ssh::Recipient::try_from);
+        let (Some(identity), Some(Ok(recipient))) = (identity, recipient) else {
+            return self.problem(&origin, IdentityProblem::Ssh);
         };
         let recipient = recipient.to_string();
-        if let age::ssh::Identity::Encrypted(key) = identity {
-            let key = Box::new(key);
-            let content = LockedContent::Ssh { recipient, key };
-            self.locked.push(Locked { origin, content });
+        if let ssh::Identity::Encrypted(key) = identity {
+            self.locked.push(Locked::ssh(origin, recipient, key));
         } else {
-            let identity = Box::new(identity);
             self.open.push(Opener {
                 recipient,
-                identity,
+                identity: Box::new(identity),
             });
         }
     }
@@ -203,59 +182,29 @@ impl AgeIdentities {
         Err(reason)
     }
 
-    /// Asks for the passphrase of what is locked at `at`. It is not locked afterwards, but open
-    /// or a problem.
+    /// Unlocks what is locked at `at`, which is open or a problem afterwards.
     fn unlock(&mut self, at: usize, prompt: &mut (dyn Prompt + '_)) {
         let locked = self.locked.remove(at);
-        let origin = locked.origin;
-        if let Err(problem) = self.unlock_content(&origin, locked.content, prompt) {
-            self.problems.push((origin, problem));
+        let origin = locked.origin.clone();
+        match locked.unlock(prompt) {
+            Ok(Unlocked::Text(text)) => self.add_text(&origin, &text),
+            Ok(Unlocked::Ssh(opener)) => self.open.push(opener),
+            Err(problem) => self.problem(&origin, problem),
         }
     }
 
-    fn unlock_content(
-        &mut self,
-        origin: &str,
-        content: LockedContent,
-        prompt: &mut (dyn Prompt + '_),
-    ) -> Result<(), IdentityProblem> {
-        let mut ask = |what| {
-            let answer = prompt.passphrase(&format!("{what} {origin}"));
-            answer.ok_or(IdentityProblem::NoPassphrase)
-        };
-        match content {
-            LockedContent::File(bytes) => {
-                check_passphrase_file(&bytes)?;
-                let text = open_file(&bytes, &ask("identity")?)?;
-                self.add_text(origin.to_owned(), &text);
-            }
-            LockedContent::Ssh { recipient, key } => {
-                let passphrase = SecretString::from(ask("ssh key")?.as_str().to_owned());
-                let key = key.decrypt(passphrase);
-                let key = key.map_err(|_| IdentityProblem::WrongPassphrase)?;
-                let identity = Box::new(age::ssh::Identity::from(key));
-                self.open.push(Opener {
-                    recipient,
-                    identity,
-                });
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Locked {
-    /// Identity files hold no ssh keys, and an ssh key says what it opens.
-    fn fits(&self, recipient: &str) -> bool {
-        match &self.content {
-            LockedContent::File(_) => !recipient.starts_with("ssh-"),
-            LockedContent::Ssh { recipient: own, .. } => same_recipient(own, recipient),
+    /// Takes note of a problem, of each kind one a source: a wrong file has as many as words.
+    fn problem(&mut self, origin: &str, problem: IdentityProblem) {
+        let kind = discriminant(&problem);
+        let known = |(o, p): &(String, IdentityProblem)| o == origin && discriminant(p) == kind;
+        if !self.problems.iter().any(known) {
+            self.problems.push((origin.to_owned(), problem));
         }
     }
 }
 
 /// True for the same key, whatever comment an ssh key has.
-fn same_recipient(one: &str, other: &str) -> bool {
+pub(super) fn same_recipient(one: &str, other: &str) -> bool {
     let key = |text: &str| {
         let words = text.split_ascii_whitespace().take(2);
         words
@@ -292,37 +241,13 @@ fn opener(word: &str, line: usize) -> Result<Opener, IdentityProblem> {
     })
 }
 
-/// Fails where asking for a passphrase would lead nowhere.
-fn check_passphrase_file(bytes: &[u8]) -> Result<(), IdentityProblem> {
-    match decryptor(bytes) {
-        Ok(file) if file.is_scrypt() => Ok(()),
-        Ok(_) => Err(IdentityProblem::NoPassphraseFile),
-        Err(error) => Err(IdentityProblem::File(error.into())),
-    }
-}
-
-fn open_file(bytes: &[u8], passphrase: &str) -> Result<Zeroizing<String>, IdentityProblem> {
-    let mut identity = age::scrypt::Identity::new(SecretString::from(passphrase.to_owned()));
-    identity.set_max_work_factor(MAX_WORK_FACTOR);
-    let text = decrypt(bytes, &identity, MAX_FILE).map_err(|error| match error {
-        DecryptError::DecryptionFailed => IdentityProblem::WrongPassphrase,
-        DecryptError::ExcessiveWork { required, .. } => IdentityProblem::Work { required },
-        error => IdentityProblem::File(error.into()),
-    })?;
-    match std::str::from_utf8(&text) {
-        Ok(text) => Ok(Zeroizing::new(text.to_owned())),
-        Err(_) => Err(IdentityProblem::Failed(
-            "what it holds is not text".to_owned(),
-        )),
-    }
-}
-
-fn decryptor(file: &[u8]) -> Result<Decryptor<impl BufRead>, DecryptError> {
+/// An age file, binary or armored, its header read.
+pub(super) fn decryptor(file: &[u8]) -> Result<Decryptor<impl BufRead>, DecryptError> {
     Decryptor::new_buffered(ArmoredReader::new(file))
 }
 
 /// What an age file holds, up to `limit` bytes of it.
-fn decrypt(
+pub(super) fn decrypt(
     file: &[u8],
     identity: &dyn Identity,
     limit: usize,
@@ -346,29 +271,6 @@ mod tests {
     const SSH_PUB: &str = include_str!("../../../testdata/keys/ssh.pub");
     const FOR_SSH: &str = include_str!("../../../testdata/keys/ssh.age");
     const SSH_KEY: &[u8] = include_bytes!("../../../testdata/keys/ssh.key");
-    const SSH_LOCKED: &[u8] = include_bytes!("../../../testdata/keys/ssh-locked.key");
-    const ARMORED: &[u8] = include_bytes!("../../../testdata/keys/passphrase.armor");
-    const BINARY: &[u8] = include_bytes!("../../../testdata/keys/passphrase.bin");
-
-    /// Answers every question alike and writes it down.
-    struct Answers {
-        answer: Option<&'static str>,
-        asked: Vec<String>,
-    }
-
-    impl Prompt for Answers {
-        fn passphrase(&mut self, what: &str) -> Option<Zeroizing<String>> {
-            self.asked.push(what.to_owned());
-            self.answer.map(|answer| Zeroizing::new(answer.to_owned()))
-        }
-    }
-
-    fn answers(answer: Option<&'static str>) -> Answers {
-        Answers {
-            answer,
-            asked: Vec::new(),
-        }
-    }
 
     fn text(text: &str) -> IdentitySource {
         let text = Zeroizing::new(text.to_owned());
@@ -466,6 +368,13 @@ mod tests {
     }
 
     #[test]
+    fn a_wrong_file_is_one_problem_however_long_it_is() {
+        let identities = AgeIdentities::load([text(&"not a key\n".repeat(1_000))]);
+        let expected = ("K".to_owned(), IdentityProblem::Unknown { line: 1 });
+        assert_eq!(identities.problems(), [expected]);
+    }
+
+    #[test]
     fn no_message_and_no_debug_text_repeats_what_stood_in_a_source() {
         let lines = [
             "hunter2",
@@ -525,105 +434,6 @@ mod tests {
         assert_eq!(key[..4], [0xee, 0x63, 0xa9, 0x9b]);
     }
 
-    #[test]
-    fn the_passphrase_of_an_identity_file_is_asked_once_and_only_if_needed() {
-        for bytes in [ARMORED, BINARY] {
-            let mut asker = answers(Some("correct horse"));
-            let mut identities = AgeIdentities::load([file(bytes), text(A_KEY)]);
-            assert!(identities.open(A, FOR_A, Some(&mut asker)).is_ok());
-            assert_eq!(asker.asked, [""; 0]);
-
-            let mut identities = AgeIdentities::load([file(bytes), text(B_KEY)]);
-            for _ in 0..2 {
-                assert!(identities.open(A, FOR_A, Some(&mut asker)).is_ok());
-            }
-            assert_eq!(asker.asked, ["identity F"]);
-        }
-    }
-
-    #[test]
-    fn an_armored_identity_file_may_stand_in_a_variable() {
-        let armored = std::str::from_utf8(ARMORED).expect("text");
-        let mut identities = AgeIdentities::load([text(armored)]);
-        let mut asker = answers(Some("correct horse"));
-        assert!(identities.open(A, FOR_A, Some(&mut asker)).is_ok());
-    }
-
-    #[test]
-    fn nobody_is_asked_without_a_prompt_or_for_what_cannot_help() {
-        let mut identities = AgeIdentities::load([file(ARMORED), file(SSH_LOCKED)]);
-        assert_eq!(
-            open(&mut identities, A, FOR_A).unwrap_err().reason,
-            Reason::NoIdentity
-        );
-        assert!(identities.would_ask(A) && identities.would_ask(SSH_PUB));
-        assert!(!identities.would_ask("ssh-ed25519 AAAAother"));
-        let mut asker = answers(Some("correct horse"));
-        assert!(identities.open(SSH_PUB, FOR_SSH, Some(&mut asker)).is_ok());
-        assert_eq!(asker.asked, ["ssh key F"]);
-    }
-
-    #[test]
-    fn a_wrong_passphrase_names_its_source_and_is_not_asked_for_again() {
-        for (bytes, recipient, enc) in [(ARMORED, A, FOR_A), (SSH_LOCKED, SSH_PUB, FOR_SSH)] {
-            let mut asker = answers(Some("wrong"));
-            let mut identities = AgeIdentities::load([file(bytes)]);
-            let error = identities
-                .open(recipient, enc, Some(&mut asker))
-                .unwrap_err();
-            assert!(
-                error.to_string().contains("'F': wrong passphrase"),
-                "{error}"
-            );
-            assert!(identities.open(recipient, enc, Some(&mut asker)).is_err());
-            assert_eq!(asker.asked.len(), 1);
-
-            let mut identities = AgeIdentities::load([file(bytes)]);
-            let error = identities
-                .open(recipient, enc, Some(&mut answers(None)))
-                .unwrap_err();
-            assert_eq!(
-                error.problems,
-                [("F".to_owned(), IdentityProblem::NoPassphrase)]
-            );
-        }
-    }
-
-    #[test]
-    fn what_no_passphrase_could_open_is_not_asked_about() {
-        let file_problem = |bytes: &[u8]| {
-            let mut asker = answers(Some("correct horse"));
-            let mut identities = AgeIdentities::load([file(bytes)]);
-            let error = identities.open(A, FOR_A, Some(&mut asker)).unwrap_err();
-            (error.problems[0].1.clone(), asker.asked.len())
-        };
-        assert_eq!(
-            file_problem(FOR_A.as_bytes()),
-            (IdentityProblem::NoPassphraseFile, 0)
-        );
-        let (problem, asked) = file_problem(&ARMORED[..100]);
-        assert!(matches!(problem, IdentityProblem::File(_)) && asked == 0);
-        let mut huge = ARMORED.to_vec();
-        huge.resize(MAX_FILE + 1, b'\n');
-        assert_eq!(file_problem(&huge), (IdentityProblem::TooLarge, 0));
-    }
-
-    #[test]
-    fn an_absurd_work_factor_is_refused_before_it_is_computed() {
-        let costly = String::from_utf8_lossy(BINARY).contains(" 10\n");
-        assert!(costly);
-        let at = BINARY
-            .windows(4)
-            .position(|w| w == b" 10\n")
-            .expect("work factor");
-        let mut file_bytes = BINARY.to_vec();
-        file_bytes[at + 1..at + 3].copy_from_slice(b"23");
-        let mut identities = AgeIdentities::load([file(&file_bytes)]);
-        let mut asker = answers(Some("correct horse"));
-        let error = identities.open(A, FOR_A, Some(&mut asker)).unwrap_err();
-        assert_eq!(error.problems[0].1, IdentityProblem::Work { required: 23 });
-    }
-
     proptest! {
         #[test]
         fn a_damaged_file_is_an_error_and_no_panic(
@@ -638,16 +448,6 @@ mod tests {
                 prop_assert_eq!(part, counted());
             }
             prop_assert!(open(&mut identities, A, &FOR_A[..cut]).is_err() || cut > 380);
-        }
-
-        #[test]
-        fn a_damaged_identity_file_is_an_error_and_no_panic(at in 0..BINARY.len(), byte: u8) {
-            let mut bytes = BINARY.to_vec();
-            bytes[at] = byte;
-            let mut identities = AgeIdentities::load([file(&bytes)]);
-            let mut asker = answers(Some("correct horse"));
-            let part = identities.open(A, FOR_A, Some(&mut asker));
-            prop_assert!(part.is_ok() == (bytes == BINARY), "{:?}", part);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! age: recipients `age1…` and ssh keys.
 
 mod identity;
+mod locked;
 mod recipient;
 mod source;
 
