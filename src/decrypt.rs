@@ -4,7 +4,7 @@
 
 use crate::crypto::{DataKey, Mac, OpenError, Sealer, Stash, Token, TokenError, TokenType};
 use crate::document::{
-    Document, Leaf, LeafKind, Leaves, NodeId, NoMarking, Path, Splice, Type, Value, canonical,
+    Document, Leaf, LeafKind, Leaves, NoMarking, NodeId, Path, Splice, Type, Value, canonical,
     splice,
 };
 use crate::metadata::{Metadata, Selection, Spelling};
@@ -41,7 +41,9 @@ pub enum DecryptWarning {
     #[error("a comment in {0} cannot be decrypted and stays as it is")]
     LockedComment(Place),
     /// The MAC is wrong or missing, and the user said to go on.
-    #[error("the MAC does not match and is ignored: values may have been added, removed or changed")]
+    #[error(
+        "the MAC does not match and is ignored: values may have been added, removed or changed"
+    )]
     MacIgnored,
 }
 

@@ -3,7 +3,9 @@
 //! Pure: the time, the randomness and the key are parameters. What comes out has been
 //! decrypted again in memory and compared with what went in.
 
-use crate::crypto::{Cipher, DataKey, Mac, Nonces, Random, SealError, Sealer, Stash, Token, TokenType};
+use crate::crypto::{
+    Cipher, DataKey, Mac, Nonces, Random, SealError, Sealer, Stash, Token, TokenType,
+};
 use crate::decrypt::{self, DecryptError, DecryptOptions};
 use crate::document::{
     Document, Kind, Leaf, LeafKind, Leaves, NodeId, Path, Splice, Type, Value, canonical, splice,
@@ -54,7 +56,9 @@ pub enum EncryptError {
     #[error("the encrypted comment in {0} would match unencrypted_comment_regex")]
     CommentGuard(Path),
     /// The encrypted text did not decrypt to the original: a defect of bulla.
-    #[error("self-check failed near byte {offset}: the encrypted text would not decrypt to the original")]
+    #[error(
+        "self-check failed near byte {offset}: the encrypted text would not decrypt to the original"
+    )]
     SelfCheck {
         /// The first byte of the original that would have come back different.
         offset: usize,
@@ -290,7 +294,8 @@ impl<'a> Sealing<'a, '_> {
         };
         let plaintext = self.plaintext(id, value);
         let token = self.seal.token(plaintext, ty, leaves.aad())?;
-        self.splices.push(self.store.seal(self.document, id, &token));
+        self.splices
+            .push(self.store.seal(self.document, id, &token));
         self.sealed += 1;
         let value = Value {
             ty: value.ty,
@@ -355,9 +360,9 @@ impl<'a> Sealing<'a, '_> {
         }
         self.sealed += pending.tokens.iter().flatten().count();
         let mut tokens = pending.tokens.into_iter();
-        let splice = self
-            .store
-            .expand(self.document, pending.alias, &mut |_| tokens.next().flatten());
+        let splice = self.store.expand(self.document, pending.alias, &mut |_| {
+            tokens.next().flatten()
+        });
         let region = self.store.region(self.document, pending.alias);
         let source = self.document.slice(region).to_vec();
         self.splices.push(splice);

@@ -21,7 +21,13 @@ pub fn format(name: &str) -> Result<&'static dyn Store, String> {
 pub struct Global {
     /// The configuration file; without it, `.sops.yaml` is looked for from the file's directory
     /// upwards, then from the working directory.
-    #[arg(long, global = true, value_name = "FILE", env = "SOPS_CONFIG", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "SOPS_CONFIG",
+        hide_env_values = true
+    )]
     pub config: Option<PathBuf>,
     /// Columns a level of indentation in newly written text.
     #[arg(long, global = true, value_name = "N")]
@@ -58,7 +64,13 @@ pub struct Types {
 #[derive(Args, Clone, Debug, Default)]
 pub struct Recipients {
     /// age recipients, separated by commas; they win over the configuration's.
-    #[arg(short, long, value_name = "RECIPIENTS", env = "SOPS_AGE_RECIPIENTS", hide_env_values = true)]
+    #[arg(
+        short,
+        long,
+        value_name = "RECIPIENTS",
+        env = "SOPS_AGE_RECIPIENTS",
+        hide_env_values = true
+    )]
     pub age: Option<String>,
     #[command(flatten)]
     others: OtherKeys,
@@ -71,9 +83,19 @@ struct OtherKeys {
     kms: Option<String>,
     #[arg(long, hide = true, env = "SOPS_GCP_KMS_IDS", hide_env_values = true)]
     gcp_kms: Option<String>,
-    #[arg(long, hide = true, env = "SOPS_HUAWEICLOUD_KMS_IDS", hide_env_values = true)]
+    #[arg(
+        long,
+        hide = true,
+        env = "SOPS_HUAWEICLOUD_KMS_IDS",
+        hide_env_values = true
+    )]
     hckms: Option<String>,
-    #[arg(long, hide = true, env = "SOPS_AZURE_KEYVAULT_URLS", hide_env_values = true)]
+    #[arg(
+        long,
+        hide = true,
+        env = "SOPS_AZURE_KEYVAULT_URLS",
+        hide_env_values = true
+    )]
     azure_kv: Option<String>,
     #[arg(long, hide = true, env = "SOPS_VAULT_URIS", hide_env_values = true)]
     hc_vault_transit: Option<String>,
@@ -96,7 +118,10 @@ impl Recipients {
             ("pgp", &self.others.pgp),
         ];
         for (flag, value) in others {
-            if value.as_deref().is_some_and(|value| !value.trim().is_empty()) {
+            if value
+                .as_deref()
+                .is_some_and(|value| !value.trim().is_empty())
+            {
                 let message = format!("--{flag}: this version encrypts to age recipients only");
                 return Err(Failure::new(Status::General, message)
                     .hint("leave the flag, or the environment variable that sets it, out"));
@@ -109,7 +134,10 @@ impl Recipients {
 /// The entries of a list that commas separate, blanks around them removed.
 pub fn comma_list(text: &str) -> Vec<String> {
     let entries = text.split(',').map(str::trim);
-    entries.filter(|entry| !entry.is_empty()).map(String::from).collect()
+    entries
+        .filter(|entry| !entry.is_empty())
+        .map(String::from)
+        .collect()
 }
 
 /// Which values are encrypted; they win over the configuration's.
@@ -160,7 +188,12 @@ impl Selectors {
 #[derive(Args, Clone, Debug, Default)]
 pub struct Unlocking {
     /// Key types in the order in which they are tried, separated by commas.
-    #[arg(long, value_name = "TYPES", env = "SOPS_DECRYPTION_ORDER", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "TYPES",
+        env = "SOPS_DECRYPTION_ORDER",
+        hide_env_values = true
+    )]
     pub decryption_order: Option<String>,
     /// Open the file though its MAC does not match.
     #[arg(long)]

@@ -51,8 +51,8 @@ pub fn find(context: &Context, file: Option<&Path>) -> Outcome<Option<Found>> {
         status: Status::General,
         ..failure
     };
-    let document = input::parse(&name, &Yaml, Zeroizing::new(text), context.parsing())
-        .map_err(general)?;
+    let document =
+        input::parse(&name, &Yaml, Zeroizing::new(text), context.parsing()).map_err(general)?;
     let root = document.branches.first().and_then(|branch| branch.root);
     let data = root.map_or_else(Data::null, |root| document.data(root));
     let absolute = absolute(&path)?;
@@ -83,7 +83,9 @@ fn locate(context: &Context, file: Option<&Path>) -> Option<PathBuf> {
     }
     if let Some(misnamed) = ignored {
         let name = misnamed.display();
-        warn(format!("{name} is not read: the configuration is called .sops.yaml"));
+        warn(format!(
+            "{name} is not read: the configuration is called .sops.yaml"
+        ));
     }
     None
 }
@@ -137,7 +139,12 @@ pub fn rule_plan(
         return Err(no_keys(None, Some(file)));
     };
     match rule(&found, file)? {
-        Some(matched) => combine(given_keys(recipients)?, Some(matched.rule), selectors, sealing),
+        Some(matched) => combine(
+            given_keys(recipients)?,
+            Some(matched.rule),
+            selectors,
+            sealing,
+        ),
         None => Err(no_keys(Some(&found), Some(file))),
     }
 }

@@ -28,7 +28,10 @@ fn place(context: &Context, file: &Path) -> Option<PathBuf> {
         .or_else(|_| std::path::absolute(file))
         .ok()?;
     let digest = Sha256::digest(absolute.as_os_str().as_encoded_bytes());
-    let name: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    let name: String = digest[..16]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let directory = context.environment.state_dir()?.join("drafts");
     Some(directory.join(format!("{name}.json")))
 }
@@ -71,7 +74,12 @@ pub fn keep(
         allow_nested: false,
     };
     let encrypted = save::seal(context, "the draft", &Json, &document, sealing)?;
-    let written = output::write(&path, &encrypted.text, Content::Encrypted, &context.environment);
+    let written = output::write(
+        &path,
+        &encrypted.text,
+        Content::Encrypted,
+        &context.environment,
+    );
     save::finish(&path.display().to_string(), written)
 }
 
@@ -92,7 +100,10 @@ pub fn load(context: &Context, file: &Path, flags: &Unlocking) -> Outcome<Zeroiz
     let encoded = document.find(0, &text).map(|id| document.value(id).text);
     let decoded = encoded.and_then(|text| STANDARD.decode(text).ok());
     decoded.map(Zeroizing::new).ok_or_else(|| {
-        Failure::new(Status::Unreadable, format!("{} is no draft", path.display()))
+        Failure::new(
+            Status::Unreadable,
+            format!("{} is no draft", path.display()),
+        )
     })
 }
 

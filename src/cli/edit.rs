@@ -61,7 +61,9 @@ impl Edit {
             .map_err(|error| Failure::new(Status::Editor, error))?;
         if editor.keeps_history() {
             let program = editor.program().display();
-            warn(format!("{program} keeps copies of saved files in its local history"));
+            warn(format!(
+                "{program} keeps copies of saved files in its local history"
+            ));
         }
         private_dir::sweep(&context.environment);
         let mut session = if file.exists() {
@@ -105,8 +107,12 @@ impl Edit {
             &self.sealing,
         )?;
         let (metadata, data_key) =
-            encrypt::new_file(plan.keys, plan.selection, plan.mac_only_encrypted)
-                .map_err(|failure| Failure { status: Status::NoKey, ..failure })?;
+            encrypt::new_file(plan.keys, plan.selection, plan.mac_only_encrypted).map_err(
+                |failure| Failure {
+                    status: Status::NoKey,
+                    ..failure
+                },
+            )?;
         Ok(Session {
             context,
             file,
@@ -163,9 +169,13 @@ impl Session<'_> {
         let directory = PrivateDir::new(&self.context.environment, room).map_err(unwritable)?;
         if !directory.is_memory() {
             let place = directory.path().display();
-            warn(format!("no memory-backed place found: the plaintext is on disk in {place} while you edit"));
+            warn(format!(
+                "no memory-backed place found: the plaintext is on disk in {place} while you edit"
+            ));
         }
-        let path = directory.write(self.file, &self.start).map_err(unwritable)?;
+        let path = directory
+            .write(self.file, &self.start)
+            .map_err(unwritable)?;
         let (text, document) = self.edited(editor, &directory, &path)?;
         directory.close().map_err(unwritable)?;
         self.save(&text, &document)
@@ -184,7 +194,11 @@ impl Session<'_> {
             let unchanged = *text == *self.start;
             if let Err(error) = ended {
                 let failure = Failure::new(Status::Editor, error);
-                return Err(if unchanged { failure } else { self.keep(&text, failure) });
+                return Err(if unchanged {
+                    failure
+                } else {
+                    self.keep(&text, failure)
+                });
             }
             if unchanged && !self.resumed {
                 let message = format!("{}: the file has not changed", self.file.display());
@@ -289,13 +303,22 @@ impl Session<'_> {
         self.metadata.mac_only_encrypted = edited.mac_only_encrypted;
         if !same {
             self.metadata.keys = edited.keys.clone();
-            self.metadata.keys.wrap_all(&self.data_key, &mut SystemRandom)?;
+            self.metadata
+                .keys
+                .wrap_all(&self.data_key, &mut SystemRandom)?;
         }
         Ok(())
     }
 
     fn keep(&self, text: &[u8], failure: Failure) -> Failure {
-        keep(self.context, self.file, &self.metadata, &self.data_key, text, failure)
+        keep(
+            self.context,
+            self.file,
+            &self.metadata,
+            &self.data_key,
+            text,
+            failure,
+        )
     }
 }
 

@@ -108,7 +108,8 @@ impl Encrypt {
     fn check(&self) -> Outcome {
         save::check_destination(&self.destination, self.file.is_some())?;
         if self.file.is_none() && self.filename_override.is_none() {
-            let message = "standard input needs --filename-override: the name finds rule and format";
+            let message =
+                "standard input needs --filename-override: the name finds rule and format";
             return Err(Failure::new(Status::Conflict, message));
         }
         Ok(())
@@ -118,7 +119,10 @@ impl Encrypt {
     fn document(&self, context: &Context, input: &mut Input) -> Outcome<Document> {
         let document = input.parse()?;
         if document.branches.is_empty() {
-            let message = format!("{}: the file is empty, there is nothing to encrypt", input.name);
+            let message = format!(
+                "{}: the file is empty, there is nothing to encrypt",
+                input.name
+            );
             return Err(Failure::new(Status::NoDocuments, message));
         }
         if document.has_metadata() {
@@ -155,7 +159,11 @@ impl Encrypt {
         input: &Input,
         plan: &Plan,
     ) -> Option<(Sealing, Option<Zeroizing<Vec<u8>>>)> {
-        let path = self.destination.output.as_deref().filter(|path| path.is_file())?;
+        let path = self
+            .destination
+            .output
+            .as_deref()
+            .filter(|path| path.is_file())?;
         let types = Types {
             input_type: Some(input.output),
             output_type: None,
@@ -239,8 +247,14 @@ pub fn say_clear(name: &str, document: &Document, selection: &Selection, sealed:
     let more = suspicious.len().saturating_sub(NAMED);
     suspicious.truncate(NAMED);
     if !suspicious.is_empty() {
-        let rest = if more > 0 { format!(", and {more} more") } else { String::new() };
+        let rest = if more > 0 {
+            format!(", and {more} more")
+        } else {
+            String::new()
+        };
         let list = suspicious.join(", ");
-        warn(format!("{name}: stays in clear and looks like a secret: {list}{rest}"));
+        warn(format!(
+            "{name}: stays in clear and looks like a secret: {list}{rest}"
+        ));
     }
 }

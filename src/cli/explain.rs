@@ -42,13 +42,18 @@ impl Explain {
         let mut text = String::new();
         let document = self.document(context)?;
         let metadata = match &document {
-            Some(document) if document.has_metadata() => {
-                Some(unlock::metadata(&self.file.display().to_string(), document)?)
-            }
+            Some(document) if document.has_metadata() => Some(unlock::metadata(
+                &self.file.display().to_string(),
+                document,
+            )?),
             _ => None,
         };
         let selection = if let Some(metadata) = metadata {
-            line(&mut text, "state", "encrypted; what follows is what the file itself says");
+            line(
+                &mut text,
+                "state",
+                "encrypted; what follows is what the file itself says",
+            );
             explain_keys(&mut text, &metadata.keys);
             line(&mut text, "cipher", metadata.cipher().name());
             line(&mut text, "changed", &metadata.last_modified);
@@ -61,7 +66,11 @@ impl Explain {
                 &self.selectors,
                 &self.sealing,
             )?;
-            let state = if document.is_some() { "plaintext" } else { "does not exist" };
+            let state = if document.is_some() {
+                "plaintext"
+            } else {
+                "does not exist"
+            };
             line(&mut text, "state", state);
             explain_keys(&mut text, &plan.keys);
             line(&mut text, "cipher", plan.cipher.name());
@@ -102,14 +111,21 @@ fn explain_rules(out: &mut String, found: Option<&Found>, file: &Path) -> Outcom
     let matched = configuration::rule(found, file)?;
     let others = matched.as_ref().map_or(&[][..], |matched| &matched.others);
     for (index, rule) in rules.iter().enumerate() {
-        let pattern = rule.path_regex.as_ref().map_or("(every file)", |p| p.as_str());
+        let pattern = rule
+            .path_regex
+            .as_ref()
+            .map_or("(every file)", |p| p.as_str());
         let passed = others.iter().find(|(other, _)| *other == index);
         let why = match (passed, &matched) {
             (Some((_, why)), _) => why.to_string(),
             (None, Some(_)) => "matches: this rule applies".to_owned(),
             (None, None) => "does not match".to_owned(),
         };
-        line(out, &format!("rule {}", index + 1), format!("{pattern}  {why}"));
+        line(
+            out,
+            &format!("rule {}", index + 1),
+            format!("{pattern}  {why}"),
+        );
     }
     for unknown in &found.config.unknown {
         line(out, "unknown key", unknown);
@@ -120,7 +136,11 @@ fn explain_rules(out: &mut String, found: Option<&Found>, file: &Path) -> Outcom
 fn explain_keys(out: &mut String, keys: &KeyGroups) {
     let several = keys.groups.len() > 1;
     for (number, ids) in keys.ids().into_iter().enumerate() {
-        let name = if several { format!("group {}", number + 1) } else { "recipients".to_owned() };
+        let name = if several {
+            format!("group {}", number + 1)
+        } else {
+            "recipients".to_owned()
+        };
         for (i, id) in ids.into_iter().enumerate() {
             if i == 0 {
                 line(out, &name, id);
@@ -130,7 +150,11 @@ fn explain_keys(out: &mut String, keys: &KeyGroups) {
         }
     }
     if several {
-        line(out, "threshold", format!("{} of {} groups", keys.needed(), keys.groups.len()));
+        line(
+            out,
+            "threshold",
+            format!("{} of {} groups", keys.needed(), keys.groups.len()),
+        );
     }
 }
 

@@ -28,12 +28,13 @@ impl Filestatus {
             status: Status::General,
             ..failure
         };
-        let mut input = Input::read(context, Some(&file), &self.types, None, Purpose::Read)
-            .map_err(general)?;
+        let mut input =
+            Input::read(context, Some(&file), &self.types, None, Purpose::Read).map_err(general)?;
         let document = input.parse().map_err(general)?;
         let encrypted = match unlock::metadata_data(&document) {
             Some(data) => {
-                let metadata = Metadata::from_data(&data).map_err(|e| Failure::from(e).of(&input.name))?;
+                let metadata =
+                    Metadata::from_data(&data).map_err(|e| Failure::from(e).of(&input.name))?;
                 !metadata.version.is_empty() && metadata.mac.is_some_and(|mac| !mac.is_empty())
             }
             None => false,

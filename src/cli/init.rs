@@ -37,7 +37,10 @@ impl Init {
             }
             None => {
                 let recipient = new_identity(&keys)?;
-                say(&format!("identity:      {} (new; keep a copy in a safe place)\n", keys.display()))?;
+                say(&format!(
+                    "identity:      {} (new; keep a copy in a safe place)\n",
+                    keys.display()
+                ))?;
                 recipient
             }
         };
@@ -50,7 +53,9 @@ impl Init {
             output::create(config, text.as_bytes(), Written::Encrypted).map_err(unwritable)?;
             say("configuration: .sops.yaml (new)\n")?;
         }
-        say("\nNext: bulla secrets.yaml      edits a new encrypted file\n      bulla explain FILE      shows which rule applies and what would be encrypted\n")
+        say(
+            "\nNext: bulla secrets.yaml      edits a new encrypted file\n      bulla explain FILE      shows which rule applies and what would be encrypted\n",
+        )
     }
 }
 
@@ -65,7 +70,10 @@ impl Keygen {
             None => keys_file(context)?,
         };
         if keys.exists() {
-            let message = format!("{}: exists already, and is never overwritten", keys.display());
+            let message = format!(
+                "{}: exists already, and is never overwritten",
+                keys.display()
+            );
             return Err(Failure::new(Status::Unwritable, message)
                 .hint("choose another file with --output, or use the identity that is there"));
         }
@@ -76,7 +84,10 @@ impl Keygen {
 
 fn keys_file(context: &Context) -> Outcome<PathBuf> {
     identities::user_keys_file(&context.environment).ok_or_else(|| {
-        Failure::new(Status::General, "there is no home directory to keep an identity in")
+        Failure::new(
+            Status::General,
+            "there is no home directory to keep an identity in",
+        )
     })
 }
 
@@ -103,7 +114,10 @@ fn new_identity(file: &Path) -> Outcome<String> {
     let (secret, recipient) = keygen();
     if let Some(directory) = file.parent() {
         private_directories(directory).map_err(|error| {
-            Failure::new(Status::Unwritable, format!("{}: {error}", directory.display()))
+            Failure::new(
+                Status::Unwritable,
+                format!("{}: {error}", directory.display()),
+            )
         })?;
     }
     let text = Zeroizing::new(format!("# recipient: {recipient}\n{}\n", secret.trim_end()));

@@ -181,7 +181,10 @@ fn masked(line: &str) -> String {
         ' ' | '{' | '}' | '[' | ']' | ':' | ',' | '"' | '\'' => c,
         _ => '*',
     });
-    key.chars().map(|c| if c == '\t' { ' ' } else { c }).chain(hidden).collect()
+    key.chars()
+        .map(|c| if c == '\t' { ' ' } else { c })
+        .chain(hidden)
+        .collect()
 }
 
 fn is_key_character(c: char) -> bool {

@@ -90,7 +90,9 @@ impl Context {
 
     /// The time as sops writes it: RFC 3339, whole seconds, UTC.
     fn now(&self) -> String {
-        jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+        jiff::Timestamp::now()
+            .strftime("%Y-%m-%dT%H:%M:%SZ")
+            .to_string()
     }
 }
 
@@ -158,7 +160,9 @@ fn usage(error: &clap::Error) -> Outcome {
 /// `bulla X.Y.Z`; for tools that call a link named `sops` the version of sops comes first.
 fn version(program: &OsString) -> Outcome {
     let ours = env!("CARGO_PKG_VERSION");
-    let is_sops = Path::new(program).file_stem().is_some_and(|stem| stem == "sops");
+    let is_sops = Path::new(program)
+        .file_stem()
+        .is_some_and(|stem| stem == "sops");
     let line = if is_sops {
         format!("sops {} (bulla {ours})\n", save::SOPS_VERSION)
     } else {

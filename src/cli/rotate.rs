@@ -83,7 +83,11 @@ impl Rotate {
         }
         let changes_keys = self.add_age.is_some() || self.rm_age.is_some();
         Failure {
-            status: if changes_keys { Status::MissingForKeys } else { Status::Unreadable },
+            status: if changes_keys {
+                Status::MissingForKeys
+            } else {
+                Status::Unreadable
+            },
             ..failure
         }
     }

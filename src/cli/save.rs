@@ -78,7 +78,8 @@ fn say_beyond_sops(name: &str, document: &Document, cipher: Cipher) {
 
 /// The sentence for a file that carries metadata already.
 pub fn already_encrypted(name: &str) -> Failure {
-    let message = format!("{name}: the file is encrypted already: it has a `sops` entry at its root");
+    let message =
+        format!("{name}: the file is encrypted already: it has a `sops` entry at its root");
     Failure::new(Status::AlreadyEncrypted, message)
         .hint("edit it with `bulla edit`; if the entry is yours, rename it: sops reserves the name")
 }
@@ -111,7 +112,10 @@ pub fn deliver(
     content: Content,
 ) -> Outcome {
     if let Some(path) = &destination.output {
-        return finish(&path.display().to_string(), output::write(path, text, content, &context.environment));
+        return finish(
+            &path.display().to_string(),
+            output::write(path, text, content, &context.environment),
+        );
     }
     match &input.original {
         Some(original) if destination.in_place => {

@@ -72,15 +72,26 @@ impl Set {
         let edit = |store: &dyn Store, plain: &Document| {
             change::set(store, plain, &path, &data, context.layout())
         };
-        change_file(context, file, &self.types, &self.unlocking, self.idempotent, edit)
+        change_file(
+            context,
+            file,
+            &self.types,
+            &self.unlocking,
+            self.idempotent,
+            edit,
+        )
     }
 
     fn text(&self) -> Outcome<Zeroizing<Vec<u8>>> {
         let value = self.value.as_deref().unwrap_or_default();
-        let failed = |error| Failure::new(Status::BadSet, format!("cannot read the value: {error}"));
+        let failed =
+            |error| Failure::new(Status::BadSet, format!("cannot read the value: {error}"));
         let mut text = Zeroizing::new(Vec::new());
         if self.value_stdin {
-            std::io::stdin().lock().read_to_end(&mut text).map_err(failed)?;
+            std::io::stdin()
+                .lock()
+                .read_to_end(&mut text)
+                .map_err(failed)?;
         } else if self.value_file {
             *text = std::fs::read(value).map_err(failed)?;
         } else {
@@ -94,7 +105,10 @@ impl Set {
 fn parse_value(text: &Zeroizing<Vec<u8>>) -> Outcome<Data> {
     let parsed = Json.parse(text.clone(), ParseOptions::default());
     let document = parsed.map_err(|error| {
-        let message = format!("the value is not JSON: {error} (at byte {})", error.offset + 1);
+        let message = format!(
+            "the value is not JSON: {error} (at byte {})",
+            error.offset + 1
+        );
         Failure::new(Status::BadSet, message).hint(r#"a string needs quotes: '"text"'"#)
     })?;
     match document.branches.first().and_then(|b| b.root) {

@@ -3,8 +3,8 @@
 use super::Context;
 use super::args::{Unlocking, comma_list};
 use super::failure::{Failure, Outcome, Status, warn};
-use super::input::Input;
 use super::identities::{self, Content, Source};
+use super::input::Input;
 use super::prompt;
 use crate::crypto::{DataKey, Stash};
 use crate::decrypt::{DecryptOptions, decrypt};

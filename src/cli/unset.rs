@@ -40,12 +40,17 @@ impl Unset {
             return Err(Failure::new(Status::NoFile, message));
         };
         let path = Path::parse(index)?;
-        let edit = |store: &dyn Store, plain: &Document| {
-            match change::unset(store, plain, &path) {
-                Err(ChangeError::NotFound(_)) if self.idempotent => Ok(None),
-                changed => changed.map(Some),
-            }
+        let edit = |store: &dyn Store, plain: &Document| match change::unset(store, plain, &path) {
+            Err(ChangeError::NotFound(_)) if self.idempotent => Ok(None),
+            changed => changed.map(Some),
         };
-        change_file(context, file, &self.types, &self.unlocking, self.idempotent, edit)
+        change_file(
+            context,
+            file,
+            &self.types,
+            &self.unlocking,
+            self.idempotent,
+            edit,
+        )
     }
 }

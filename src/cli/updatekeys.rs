@@ -72,8 +72,8 @@ impl Updatekeys {
         if wanted.groups.len() < 2 {
             wanted.threshold = 0;
         }
-        let same = wanted.same_recipients(&metadata.keys)
-            && wanted.needed() == metadata.keys.needed();
+        let same =
+            wanted.same_recipients(&metadata.keys) && wanted.needed() == metadata.keys.needed();
         if same {
             note(format!("{}: already up to date", input.name));
             return Ok(());
@@ -87,7 +87,9 @@ impl Updatekeys {
         metadata.keys = wanted;
         let body = splice(&document.source, &mut input.store.detach(&document));
         let body = input::parse(&input.name, input.store, body, context.parsing())?;
-        let mut splices = input.store.attach(&body, &metadata.to_data(), context.layout());
+        let mut splices = input
+            .store
+            .attach(&body, &metadata.to_data(), context.layout());
         let text = splice(&body.source, &mut splices);
         save::write_back(context, &input, &text)?;
         note(format!("{}: recipients updated", input.name));
@@ -103,12 +105,16 @@ impl Updatekeys {
 
     /// Shows what will change, and asks.
     fn confirmed(&self, name: &str, old: &KeyGroups, new: &KeyGroups) -> Outcome<bool> {
-        let text = format!("{name}: the following changes will be made to the key groups:\n{}", difference(old, new));
+        let text = format!(
+            "{name}: the following changes will be made to the key groups:\n{}",
+            difference(old, new)
+        );
         output::stdout(text.as_bytes()).map_err(|error| Failure::new(Status::Unwritable, error))?;
         if self.yes {
             return Ok(true);
         }
-        prompt::confirm("Is this okay? (y/n):").map_err(|error| Failure::new(Status::General, error))
+        prompt::confirm("Is this okay? (y/n):")
+            .map_err(|error| Failure::new(Status::General, error))
     }
 }
 
@@ -159,5 +165,9 @@ fn line(out: &mut String, sign: &str, what: impl std::fmt::Display) {
 }
 
 fn threshold(keys: &KeyGroups) -> usize {
-    if keys.groups.len() < 2 { 0 } else { keys.needed() }
+    if keys.groups.len() < 2 {
+        0
+    } else {
+        keys.needed()
+    }
 }

@@ -7,6 +7,7 @@ use super::Type;
 use super::float;
 use super::time::{Layout, Time};
 use std::borrow::Cow;
+use std::num::IntErrorKind;
 
 pub use super::float::{float_dotenv, float_json, float_yaml, format_float_f, parse_float};
 
@@ -20,7 +21,7 @@ pub fn canonical(ty: Type, raw: &[u8]) -> Option<Cow<'_, [u8]>> {
         Type::Null => None,
         Type::Str => Some(Cow::Borrowed(raw)),
         Type::Int => int(raw),
-        Type::Float => Some(unless_same(raw, float::format_float_f(parse_float(raw)?))),
+        Type::Float => float(raw),
         Type::Bool => bool(raw).map(|truth| Cow::Borrowed(bool_text(truth))),
         Type::Time => Some(unless_same(raw, Time::parse(raw, Layout::RFC3339)?.text()?)),
     }
@@ -45,13 +46,30 @@ pub fn is_plain_int(text: &[u8]) -> bool {
     canonical && digits.len() <= 18 && digits.iter().all(u8::is_ascii_digit)
 }
 
-/// Go's `strconv.Atoi`.
+/// Go's `strconv.Atoi`. A number that is too large for it stands for itself: sops has no room
+/// for it, bulla keeps it.
 fn int(raw: &[u8]) -> Option<Cow<'_, [u8]>> {
     if is_plain_int(raw) {
         return Some(Cow::Borrowed(raw));
     }
-    let number: i64 = std::str::from_utf8(raw).ok()?.parse().ok()?;
-    Some(unless_same(raw, number.to_string()))
+    match std::str::from_utf8(raw).ok()?.parse::<i64>() {
+        Ok(number) => Some(unless_same(raw, number.to_string())),
+        Err(error) if is_overflow(error.kind()) => Some(Cow::Borrowed(raw)),
+        Err(_) => None,
+    }
+}
+
+fn is_overflow(kind: &IntErrorKind) -> bool {
+    matches!(kind, IntErrorKind::PosOverflow | IntErrorKind::NegOverflow)
+}
+
+/// Go's `strconv.ParseFloat`. A decimal number beyond the range stands for itself, as in [`int`].
+fn float(raw: &[u8]) -> Option<Cow<'_, [u8]>> {
+    if let Some(number) = parse_float(raw) {
+        return Some(unless_same(raw, float::format_float_f(number)));
+    }
+    let number: f64 = std::str::from_utf8(raw).ok()?.parse().ok()?;
+    (number.is_infinite() && raw.iter().any(u8::is_ascii_digit)).then_some(Cow::Borrowed(raw))
 }
 
 /// Go's `strconv.ParseBool`.

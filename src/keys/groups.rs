@@ -4,7 +4,7 @@
 //! share of it, and `threshold` shares make the data key.
 
 use super::{Cause, MasterKey};
-use crate::crypto::{DataKey, Random, shamir};
+use crate::crypto::{DataKey, Random, ShamirError, shamir};
 use zeroize::Zeroizing;
 
 /// Keys any of which is enough for their group.
@@ -44,7 +44,7 @@ pub enum WrapKeysError {
     },
     /// The threshold and the number of groups do not fit together.
     #[error(transparent)]
-    Shares(#[from] shamir::Error),
+    Shares(#[from] ShamirError),
     /// Keys that failed, all of them.
     #[error("{}", listed(.0))]
     Keys(Vec<WrapError>),
@@ -145,7 +145,7 @@ impl KeyGroups {
 mod tests {
     use super::*;
     use crate::document::Data;
-    use crate::keys::fakes::{Counter, RECIPIENTS, age_key, fake, group, unwrap};
+    use crate::keys::fakes::{Counter, RECIPIENTS, age_key, data_key, fake, group, unwrap};
     use crate::keys::{ForeignKey, age::keygen};
 
     #[test]
@@ -157,7 +157,7 @@ mod tests {
             threshold: 2,
         };
         groups
-            .wrap_all(&DataKey::from_bytes([9; 32]), &mut Counter(1))
+            .wrap_all(&data_key(), &mut Counter(1))
             .expect("wrapped");
         assert_eq!(
             unwrap(&groups, &[&secrets[2], &secrets[0]]).expect("key"),
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn a_missing_threshold_is_filled_in_where_shares_are_made() {
         let groups = || RECIPIENTS.iter().map(|r| vec![age_key(r, "")]);
-        let key = DataKey::from_bytes([9; 32]);
+        let key = data_key();
         let mut three = KeyGroups {
             groups: groups().collect(),
             threshold: 0,
@@ -197,9 +197,7 @@ mod tests {
             groups: vec![keys],
             threshold: 0,
         };
-        let error = groups
-            .wrap_all(&DataKey::from_bytes([9; 32]), &mut Counter(1))
-            .unwrap_err();
+        let error = groups.wrap_all(&data_key(), &mut Counter(1)).unwrap_err();
         let WrapKeysError::Keys(failed) = &error else {
             panic!("{error}")
         };
@@ -215,7 +213,7 @@ mod tests {
 
     #[test]
     fn nothing_is_wrapped_for_nobody() {
-        let key = DataKey::from_bytes([9; 32]);
+        let key = data_key();
         let wrap = |groups, threshold| {
             let mut groups = KeyGroups { groups, threshold };
             groups

@@ -12,6 +12,7 @@ mod load;
 mod report;
 mod unwrap;
 
+pub use age::{AgeIdentities, IdentitySource, keygen};
 pub use foreign::ForeignKey;
 pub use groups::{KeyGroup, KeyGroups, WrapError, WrapKeysError};
 pub use load::{LoadError, field};
@@ -19,7 +20,6 @@ pub use report::{GroupOutcome, KeyError, KeyFailure};
 
 use crate::crypto::Random;
 use crate::document::Data;
-use age::AgeIdentities;
 use zeroize::Zeroizing;
 
 /// The metadata's lists of keys, in the order in which they make up a loaded group.

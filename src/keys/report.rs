@@ -5,7 +5,7 @@
 //! the end a paragraph wrapped at 75 columns.
 
 use super::UnwrapError;
-use crate::crypto::shamir;
+use crate::crypto::ShamirError;
 use std::fmt;
 
 /// Columns of a reason.
@@ -27,7 +27,7 @@ pub enum KeyError {
     },
     /// The shares of the groups do not fit together.
     #[error("Failed to get the data key from the shares of the key groups: {0}")]
-    Shares(#[from] shamir::Error),
+    Shares(#[from] ShamirError),
     /// What the groups hold makes no key.
     #[error("Failed to get the data key: what the master keys hold has {found} bytes, not 32")]
     Length {

@@ -78,11 +78,7 @@ impl KeyGroups {
             [key] => Zeroizing::new(key.to_vec()),
             _ => shamir::combine(&parts)?,
         };
-        let bytes: Zeroizing<[u8; KEY_BYTES]> = match key.as_slice().try_into() {
-            Ok(bytes) => Zeroizing::new(bytes),
-            Err(_) => return Err(KeyError::Length { found: key.len() }),
-        };
-        Ok(DataKey::from_bytes(*bytes))
+        DataKey::from_bytes(&key).ok_or(KeyError::Length { found: key.len() })
     }
 }
 

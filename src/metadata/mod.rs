@@ -66,7 +66,11 @@ impl Spelling {
     /// and so on; `.` is the root.
     #[must_use]
     pub fn key(branch: usize, path: &Path) -> String {
-        let place = if path.0.is_empty() { ".".to_owned() } else { path.to_string() };
+        let place = if path.0.is_empty() {
+            ".".to_owned()
+        } else {
+            path.to_string()
+        };
         match branch {
             0 => place,
             _ => format!("{}#{place}", branch + 1),

@@ -222,6 +222,7 @@ mod tests {
             cooked: Zeroizing::default(),
             nodes,
             branches: vec![branch],
+            indent_step: 4,
             beyond_sops: None,
         }
     }

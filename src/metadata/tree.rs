@@ -2,8 +2,8 @@
 
 use super::fields::{Fields, wrong};
 use super::{Bulla, Metadata, MetadataError, SELECTORS, Selection, Spelling, timestamp};
-use crate::keys::KeyGroups;
 use crate::document::{Data, Type};
+use crate::keys::KeyGroups;
 
 impl Metadata {
     /// Reads what stands under [`super::KEY`]. Unknown fields are dropped, as sops drops them.
@@ -190,10 +190,7 @@ mod tests {
         assert_eq!(found.last_modified, "2026-11-21T11:04:46Z");
         assert_eq!(found.mac.as_deref(), Some("ENC[m]"));
         assert_eq!(found.selection, Selection::default());
-        assert_eq!(
-            (found.mac_only_encrypted, found.keys.threshold),
-            (false, 0)
-        );
+        assert_eq!((found.mac_only_encrypted, found.keys.threshold), (false, 0));
         assert_eq!(found.bulla, Bulla::default());
     }
 
@@ -215,8 +212,7 @@ mod tests {
         ] {
             assert!(with(line).unwrap().mac_only_encrypted, "{line}");
         }
-        let nothing =
-            with("pgp: []\nkms:\nshamir_threshold: null\nencrypted_regex: ''").unwrap();
+        let nothing = with("pgp: []\nkms:\nshamir_threshold: null\nencrypted_regex: ''").unwrap();
         assert_eq!(nothing.keys.ids(), [["r"]]);
     }
 
@@ -240,7 +236,8 @@ mod tests {
             error("bulla: {spelling: [x]}"),
             "sops.bulla.spelling: expected a list of paths and tokens"
         );
-        let untimed = metadata("age: [{recipient: r, enc: e}]\nmac: x\nversion: 3.0.0").unwrap_err();
+        let untimed =
+            metadata("age: [{recipient: r, enc: e}]\nmac: x\nversion: 3.0.0").unwrap_err();
         assert_eq!(
             untimed.to_string(),
             "sops.lastmodified: expected a timestamp as in RFC 3339"

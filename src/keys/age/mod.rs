@@ -118,10 +118,12 @@ mod tests {
 
     const A: &str = "age1x98t8kkpa02pezkupzpeh38rgfadzvmfjvtugacj6nwwjvgzwu7saecaeu";
 
+    use crate::crypto::RandomError;
+
     struct NoRandom;
 
     impl Random for NoRandom {
-        fn fill(&mut self, _: &mut [u8]) {
+        fn fill(&mut self, _: &mut [u8]) -> Result<(), RandomError> {
             unreachable!("age has its own source")
         }
     }

@@ -29,6 +29,10 @@ impl Store for Json {
         "json"
     }
 
+    fn suffixes(&self) -> &'static [&'static str] {
+        &[".json"]
+    }
+
     fn parse(
         &self,
         source: Zeroizing<Vec<u8>>,

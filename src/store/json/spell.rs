@@ -1,5 +1,6 @@
 //! How strings and numbers are spelled in JSON, in both directions.
 
+use crate::document::scalar::{canonical, float_json, format_float_f};
 use crate::document::{Type, Value};
 use std::borrow::Cow;
 use zeroize::Zeroizing;
@@ -212,50 +213,6 @@ fn is_short_fraction(raw: &[u8]) -> bool {
         && !raw.iter().any(|b| matches!(b, b'e' | b'E'))
 }
 
-/// The layout of Go's `FormatFloat(number, 'f', -1, 64)`: the shortest decimal that reads back, no exponent.
-pub(super) fn format_float_f(number: f64) -> String {
-    if number.is_nan() {
-        "NaN".to_owned()
-    } else if number.is_infinite() {
-        if number > 0.0 { "+Inf" } else { "-Inf" }.to_owned()
-    } else {
-        number.to_string()
-    }
-}
-
-/// The layout of floats in JSON by Go: with an exponent below 1e-6 and from 1e21 on.
-/// Only `-0` is written `-0.0`, because sops reads `-0` as the whole number 0.
-fn format_float_json(number: f64) -> String {
-    let size = number.abs();
-    if size == 0.0 && number.is_sign_negative() {
-        return "-0.0".to_owned();
-    }
-    if size == 0.0 || (1e-6..1e21).contains(&size) {
-        return number.to_string();
-    }
-    let text = format!("{number:e}");
-    if text.contains("e-") {
-        text
-    } else {
-        text.replace('e', "e+")
-    }
-}
-
-/// The canonical text of a number that sops reads as `ty`; `None` where it is none.
-fn canonical(ty: Type, text: &str) -> Option<Cow<'_, str>> {
-    if ty == Type::Int
-        && let Ok(number) = text.parse::<i64>()
-    {
-        return Some(number.to_string().into());
-    }
-    let number = text.parse::<f64>().ok()?;
-    let has_digits = text.bytes().any(|b| b.is_ascii_digit());
-    if number.is_infinite() && has_digits {
-        return Some(text.into());
-    }
-    Some(format_float_f(number).into())
-}
-
 /// A value that is no text as a literal: a number as it stands where JSON reads it as the same
 /// value, else in Go's layout. `None` where JSON has no literal for it (infinity, NaN).
 pub(super) fn literal(value: Value<'_>) -> Option<Cow<'_, str>> {
@@ -268,11 +225,12 @@ pub(super) fn literal(value: Value<'_>) -> Option<Cow<'_, str>> {
             _ => None,
         },
         Type::Int | Type::Float => {
-            let canonical = canonical(value.ty, text)?;
-            if reads_as(text, &canonical) {
+            let canonical = canonical(value.ty, value.text)?;
+            let canonical = std::str::from_utf8(&canonical).ok()?;
+            if reads_as(text, canonical) {
                 return Some(text.into());
             }
-            number(value.ty, &canonical)
+            number(value.ty, canonical)
         }
         Type::Str | Type::Time => None,
     }
@@ -282,7 +240,14 @@ pub(super) fn literal(value: Value<'_>) -> Option<Cow<'_, str>> {
 pub(super) fn number(ty: Type, canonical: &str) -> Option<Cow<'static, str>> {
     let float = canonical.parse::<f64>().ok()?;
     if ty == Type::Float && float.is_finite() {
-        return Some(format_float_json(float).into());
+        // sops reads `-0` as the whole number 0.
+        let is_negative_zero = float == 0.0 && float.is_sign_negative();
+        let text = if is_negative_zero {
+            Some("-0.0".to_owned())
+        } else {
+            float_json(float)
+        };
+        return text.map(Cow::Owned);
     }
     // Whole numbers of any size, and numbers that only JSON can hold.
     let whole = Number::at_head(canonical.as_bytes()).ok()?;

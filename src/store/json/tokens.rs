@@ -52,6 +52,7 @@ pub(super) fn parse(
         cooked,
         nodes,
         branches: vec![branch],
+        indent_step: 4,
         beyond_sops,
     })
 }

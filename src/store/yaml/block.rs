@@ -138,7 +138,9 @@ fn detach_lines(document: &Document, key: NodeId, own_document: bool) -> Splice 
     }
     let value_end = document.node(document.node(key).end).span.end as usize;
     let Some(line_end) = memchr::memchr(b'\n', &source[value_end..]) else {
-        let before = source[..start].strip_suffix(b"\n").unwrap_or(&source[..start]);
+        let before = source[..start]
+            .strip_suffix(b"\n")
+            .unwrap_or(&source[..start]);
         let before = before.strip_suffix(b"\r").unwrap_or(before);
         return ended(document, Span::new(before.len(), source.len()));
     };

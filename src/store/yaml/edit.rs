@@ -37,7 +37,13 @@ pub fn replace(document: &Document, id: NodeId, data: &Data, layout: Layout) -> 
     }
     let span = from_indicator(document, id, all);
     let mut text = Vec::new();
-    emit::emit_block(data, node.indent as usize, editor.indent, editor.newline, &mut text);
+    emit::emit_block(
+        data,
+        node.indent as usize,
+        editor.indent,
+        editor.newline,
+        &mut text,
+    );
     trim_line_end(&mut text);
     Splice::new(span, text)
 }
@@ -191,6 +197,7 @@ impl<'d> Editor<'d> {
             in_flow: false,
             newline: self.newline,
             is_key: true,
+            may_keep: false,
             step: self.indent,
         };
         spell::write_string(key, &context, out);

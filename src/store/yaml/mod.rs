@@ -95,7 +95,11 @@ impl Store for Yaml {
 
     fn emit(&self, branches: &[Data], layout: Layout) -> Result<Zeroizing<Vec<u8>>, EmitError> {
         let mut out = Zeroizing::new(Vec::new());
-        emit::emit(branches, layout.indent.filter(|&n| n > 0).unwrap_or(INDENT), &mut out);
+        emit::emit(
+            branches,
+            layout.indent.filter(|&n| n > 0).unwrap_or(INDENT),
+            &mut out,
+        );
         Ok(out)
     }
 
