@@ -149,9 +149,11 @@ impl<'a> Editor<'a> {
             };
             let malformed = |source| EditorError::Malformed { variable, source };
             // a path with blanks (or with Windows' backslashes) is one word
-            let words = match Path::new(line).is_absolute() && Path::new(line).is_file() {
-                true => vec![line.to_owned()],
-                false => words::split(line).map_err(malformed)?,
+            let path = Path::new(line);
+            let words = if path.is_absolute() && path.is_file() {
+                vec![line.to_owned()]
+            } else {
+                words::split(line).map_err(malformed)?
             };
             let Some((program, arguments)) = words.split_first() else {
                 continue;
@@ -171,10 +173,8 @@ impl<'a> Editor<'a> {
     }
 
     fn new(program: PathBuf, own: &[String], environment: &'a Environment) -> Self {
-        let kind = match environment.flag(BULLA_EDITOR_RAW) {
-            true => None,
-            false => Kind::of(&program),
-        };
+        let raw = environment.flag(BULLA_EDITOR_RAW);
+        let kind = if raw { None } else { Kind::of(&program) };
         let waits = own.iter().any(|word| word == "--wait" || word == "-w");
         let ours = match kind {
             Some(Kind::Window | Kind::WindowWithHistory) if waits => &[],
@@ -197,7 +197,7 @@ impl<'a> Editor<'a> {
     }
 
     /// Whether it is known to keep copies of what was saved where we cannot remove them
-    /// (the local history of VS Code and of JetBrains' editors).
+    /// (a local history, as in Visual Studio Code).
     #[must_use]
     pub fn keeps_history(&self) -> bool {
         self.kind == Some(Kind::WindowWithHistory)

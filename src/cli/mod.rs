@@ -4,6 +4,7 @@ pub mod editor;
 pub mod environment;
 pub mod identities;
 pub mod lock;
+mod original;
 pub mod output;
 pub mod private_dir;
 pub mod process;
