@@ -334,7 +334,15 @@ mod tests {
                 wait_until(&place.join("go"));
                 output::stdout(&[b'x'; 1 << 20]).unwrap();
             }
-            Some("limit") => save_over_limit(place, &environment),
+            Some("limit") => {
+                let limit = Rlimit {
+                    current: Some(100),
+                    ..getrlimit(Resource::Fsize)
+                };
+                setrlimit(Resource::Fsize, limit).unwrap();
+                save(place, &environment);
+            }
+            Some("save") => return save(place, &environment),
             Some("panic") => {
                 harden();
                 assert_eq!(getrlimit(Resource::Core).current, Some(0));
@@ -345,16 +353,11 @@ mod tests {
         wait_until(&place.join("stop"));
     }
 
-    fn save_over_limit(place: &Path, environment: &Environment) {
-        let limit = Rlimit {
-            current: Some(100),
-            ..getrlimit(Resource::Fsize)
-        };
-        setrlimit(Resource::Fsize, limit).unwrap();
-        let path = place.join("file");
-        let original = output::Original::read(&path).unwrap();
+    fn save(place: &Path, environment: &Environment) {
+        let original = output::Original::read(&place.join("file")).unwrap();
         let new = [b'x'; 1000];
-        let _ = output::replace(&original, &new, output::Content::Encrypted, environment);
+        let saved = output::replace(&original, &new, output::Content::Encrypted, environment);
+        fs::write(place.join("result"), format!("{saved:?}")).unwrap();
     }
 
     fn wait_until(there: &Path) {

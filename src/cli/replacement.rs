@@ -265,8 +265,11 @@ pub(super) fn keep_attributes(
     {
         warnings.push(Warning::Owner);
     }
-    new.set_permissions(fs::Permissions::from_mode(mode))?;
-    if !copy_xattrs(old, new) {
+    // a file system without modes gives all its files the same
+    let moded = new
+        .set_permissions(fs::Permissions::from_mode(mode))
+        .is_ok();
+    if !(copy_xattrs(old, new) && moded) {
         warnings.push(Warning::Attributes);
     }
     Ok(())
