@@ -7,6 +7,7 @@
 use std::{
     collections::BTreeMap,
     io::{self, Write},
+    process::{Child, Command, ExitStatus},
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -132,15 +133,20 @@ pub fn end_by_broken_pipe() -> ! {
     std::process::exit(141)
 }
 
-/// Waits for a child that has the terminal. INT and QUIT are left to it meanwhile, as git does;
-/// what else would end this process is handed on to it first.
+/// Runs a command that gets the terminal, and waits for it. INT and QUIT are left to it meanwhile,
+/// as git does; what else would end this process is handed on to it first.
 ///
 /// # Errors
-/// Where the child cannot be waited for.
-pub fn attend(child: &mut std::process::Child) -> io::Result<std::process::ExitStatus> {
-    running_watch()?.foreground = Some(child.id());
-    let waited = system::wait_unreaped(child);
-    let mut watch = watch();
+/// Where it cannot be started or waited for.
+pub fn run(command: &mut Command) -> io::Result<ExitStatus> {
+    let mut watch = running_watch()?;
+    // within the lock, so that no signal finds it started and not yet known
+    let mut child = command.spawn()?;
+    watch.foreground = Some(child.id());
+    drop(watch);
+    relax(&child);
+    let waited = system::wait_unreaped(&mut child);
+    let mut watch = self::watch();
     watch.foreground = None;
     let status = waited.and_then(|()| child.wait());
     CHILD_ENDED.notify_all();
@@ -167,10 +173,10 @@ pub fn harden() {
     }));
 }
 
-/// Gives a command that was just started for the user the core limit back that [`harden`] took.
+/// Gives a command that was just started the core limit back that [`harden`] took; [`run`] does.
 /// Linux only: elsewhere it would need code between fork and exec. Whether it may be traced is
 /// the system's default again with its exec.
-pub fn relax(child: &std::process::Child) {
+pub fn relax(child: &Child) {
     system::allow_dumps_of(child.id());
 }
 
@@ -239,7 +245,7 @@ mod system {
 
     /// Waits until the child has ended and leaves it to be reaped, so that its number stays its own
     /// for as long as signals are forwarded to it.
-    pub(super) fn wait_unreaped(child: &std::process::Child) -> io::Result<()> {
+    pub(super) fn wait_unreaped(child: &mut std::process::Child) -> io::Result<()> {
         let Some(child) = pid(child.id()) else {
             return Ok(());
         };
@@ -308,13 +314,7 @@ mod tests {
     use super::*;
     use crate::cli::{environment::Environment, output};
     use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
-    use std::{
-        fs,
-        os::unix::process::ExitStatusExt,
-        path::Path,
-        process::{Child, Command, Stdio},
-        time::Instant,
-    };
+    use std::{fs, os::unix::process::ExitStatusExt, path::Path, process::Stdio, time::Instant};
 
     /// What a process of its own does; `place` is its directory.
     #[test]
