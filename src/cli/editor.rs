@@ -103,8 +103,9 @@ impl Kind {
         })
     }
 
-    /// What it is told before the user's own arguments. All but the last were tried with a
-    /// configuration that turns swap, backup, undo and history files on: nothing was left.
+    /// What it is told before the user's own arguments. Vim 9.0, Neovim 0.7, nano 7.2 and Emacs
+    /// 28.2 were tried with a configuration that turns backups, undo and history files on: nothing
+    /// was left.
     fn arguments(self) -> &'static [&'static str] {
         // -c and not --cmd: the user's configuration is read between the two
         match self {
@@ -149,9 +150,11 @@ impl<'a> Editor<'a> {
             };
             let malformed = |source| EditorError::Malformed { variable, source };
             // a path with blanks (or with Windows' backslashes) is one word
-            let words = match Path::new(line).is_absolute() && Path::new(line).is_file() {
-                true => vec![line.to_owned()],
-                false => words::split(line).map_err(malformed)?,
+            let path = Path::new(line);
+            let words = if path.is_absolute() && path.is_file() {
+                vec![line.to_owned()]
+            } else {
+                words::split(line).map_err(malformed)?
             };
             let Some((program, arguments)) = words.split_first() else {
                 continue;
@@ -171,10 +174,8 @@ impl<'a> Editor<'a> {
     }
 
     fn new(program: PathBuf, own: &[String], environment: &'a Environment) -> Self {
-        let kind = match environment.flag(BULLA_EDITOR_RAW) {
-            true => None,
-            false => Kind::of(&program),
-        };
+        let raw = environment.flag(BULLA_EDITOR_RAW);
+        let kind = if raw { None } else { Kind::of(&program) };
         let waits = own.iter().any(|word| word == "--wait" || word == "-w");
         let ours = match kind {
             Some(Kind::Window | Kind::WindowWithHistory) if waits => &[],
@@ -197,7 +198,7 @@ impl<'a> Editor<'a> {
     }
 
     /// Whether it is known to keep copies of what was saved where we cannot remove them
-    /// (the local history of VS Code and of JetBrains' editors).
+    /// (a local history, as in Visual Studio Code).
     #[must_use]
     pub fn keeps_history(&self) -> bool {
         self.kind == Some(Kind::WindowWithHistory)
@@ -216,13 +217,10 @@ impl<'a> Editor<'a> {
         {
             command.env(TMPDIR, directory);
         }
-        let failed = |source| EditorError::Start {
+        let status = process::run(&mut command).map_err(|source| EditorError::Start {
             program: self.program.clone(),
             source,
-        };
-        let mut child = command.spawn().map_err(failed)?;
-        process::relax(&child);
-        let status = process::attend(&mut child).map_err(failed)?;
+        })?;
         if status.success() {
             return Ok(());
         }
@@ -258,14 +256,13 @@ mod tests {
             bin
         }
 
-        fn script(&self, name: &str, text: &str) -> PathBuf {
+        /// Makes an executable script, and says how to run it.
+        fn script(&self, name: &str, text: &str) -> String {
             let path = self.directory.path().join(name);
-            // written under another name: a file that is open for writing cannot be run
-            let new = self.directory.path().join("new");
-            fs::write(&new, format!("#!/bin/sh\n{text}\n")).unwrap();
-            fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).unwrap();
-            fs::rename(new, &path).unwrap();
-            path
+            fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+            // a shell reads it, as what another thread's child still has open cannot be run
+            format!("/bin/sh {}", path.display())
         }
 
         fn environment(&self, more: &[(&str, &str)]) -> Environment {
@@ -364,8 +361,8 @@ mod tests {
             ("exit 3", Some(3), None),
             ("kill -9 $$", None, Some(9)),
         ] {
-            let path = bin.script("editor", script);
-            let environment = bin.environment(&[("EDITOR", path.to_str().unwrap())]);
+            let editor = bin.script("editor", script);
+            let environment = bin.environment(&[("EDITOR", &editor)]);
             let file = bin.directory.path().join("file");
             match Editor::find(&environment).unwrap().edit(&file) {
                 Ok(()) => assert_eq!(code, Some(0)),
@@ -380,10 +377,9 @@ mod tests {
     #[test]
     fn the_editor_sees_neither_keys_nor_credentials() {
         let bin = Bin::new(&[]);
-        let path = bin.script("editor", "/usr/bin/env > \"$1\"");
-        let path = path.to_str().unwrap();
+        let editor = bin.script("editor", "/usr/bin/env > \"$1\"");
         // of the process that runs the test, as only that is inherited
-        let mut session = session(&bin, path);
+        let mut session = session(&bin, &editor);
         session
             .env("SOPS_AGE_KEY", "hunter2")
             .env("VAULT_TOKEN", "hunter2");
@@ -421,6 +417,41 @@ mod tests {
         private.close().unwrap();
     }
 
+    /// Whether a secret is anywhere in `directory` after it was edited with a Vim that keeps all it
+    /// can; `None` where there is no Vim.
+    fn vim_leaves_something(raw: &str) -> Option<bool> {
+        Environment::of_process().program(OsStr::new("vim"))?;
+        let bin = Bin::new(&[]);
+        let home = bin.directory.path().join("home");
+        fs::create_dir_all(home.join("kept")).unwrap();
+        let settings = "set undofile undodir=~/kept backup backupdir=~/kept directory=~/kept\n\
+                        set viminfo='100,<50,s10,h";
+        fs::write(home.join(".vimrc"), settings).unwrap();
+        let vim = "vim --not-a-term -c 'normal yyp' -c wq";
+        let mut session = session(&bin, vim);
+        let status = session
+            .env("HOME", &home)
+            .env("BULLA_EDITOR_RAW", raw)
+            .status();
+        assert!(status.unwrap().success());
+        let after = fs::read_to_string(bin.directory.path().join("after")).unwrap();
+        assert_eq!(after.matches("hunter2").count(), 2);
+        let files = [home.clone(), home.join("kept")]
+            .into_iter()
+            .flat_map(fs::read_dir);
+        let mut files = files.flatten().map(|entry| entry.unwrap().path());
+        Some(files.any(|file| {
+            let bytes = fs::read(file).unwrap_or_default();
+            bytes.windows(7).any(|window| window == b"hunter2")
+        }))
+    }
+
+    #[test]
+    fn vim_leaves_nothing_unless_it_is_left_alone() {
+        assert_ne!(vim_leaves_something("0"), Some(true));
+        assert_ne!(vim_leaves_something("1"), Some(false));
+    }
+
     fn wait_for<T>(what: impl Fn() -> Option<T>) -> T {
         let start = Instant::now();
         while start.elapsed() < Duration::from_secs(20) {
@@ -443,7 +474,7 @@ mod tests {
             place.display()
         );
         let editor = bin.script("editor", &script);
-        let mut process = session(&bin, editor.to_str().unwrap()).spawn().unwrap();
+        let mut process = session(&bin, &editor).spawn().unwrap();
         let started = wait_for(|| fs::read_to_string(place.join("started")).ok());
         let (editor, file) = started.trim_end().split_once(' ').unwrap();
         let file = Path::new(file);

@@ -8,7 +8,7 @@ use super::{
         Child, Environment, SOPS_AGE_KEY, SOPS_AGE_KEY_CMD, SOPS_AGE_KEY_FILE,
         SOPS_AGE_SSH_PRIVATE_KEY_CMD, SOPS_AGE_SSH_PRIVATE_KEY_FILE,
     },
-    output::read_whole,
+    original::read_whole,
     process,
     words::{self, WordsError},
 };

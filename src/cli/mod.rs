@@ -17,6 +17,7 @@ mod init;
 mod input;
 mod legacy;
 pub mod lock;
+mod original;
 pub mod output;
 pub mod private_dir;
 pub mod process;

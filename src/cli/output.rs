@@ -5,21 +5,22 @@
 //! extended attributes and symbolic links are kept. Where no file can be put beside it (a single
 //! file mounted into a container), it is overwritten with a copy kept elsewhere meanwhile.
 
+pub use super::original::Original;
+
 use super::{
     environment::Environment,
     lock::{Lock, LockError, Patience},
+    original::read_error,
     process,
-    replacement::{Temporary, directory_of, flush, keep_attributes, sweep},
+    replacement::{SwapError, Temporary, directory_of, flush, overwrite, swap, sweep},
 };
-use sha2::{Digest, Sha256};
 use std::{
     fmt,
     fs::{self, File},
-    io::{self, Read, Seek, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
     time::Duration,
 };
-use zeroize::Zeroizing;
 
 /// What a text is, as far as its file must know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,90 +148,6 @@ impl fmt::Display for Warning {
     }
 }
 
-/// A file as it was read, so that a later change of it loses nobody else's work.
-pub struct Original {
-    path: PathBuf,
-    target: PathBuf,
-    digest: [u8; 32],
-    text: Zeroizing<Vec<u8>>,
-    lock: Option<Lock>,
-}
-
-impl Original {
-    /// Reads a file, a pipe or a device; waits for no lock.
-    ///
-    /// # Errors
-    /// [`OutputError::Read`].
-    pub fn read(path: &Path) -> Result<Self, OutputError> {
-        let failed = |source| read_error(path, source);
-        let file = File::open(path).map_err(failed)?;
-        let text = read_file(&file).map_err(failed)?;
-        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-        Ok(Self::new(path, target, text, None))
-    }
-
-    /// Reads a file that is going to be changed, and keeps other writers off until it is dropped.
-    ///
-    /// # Errors
-    /// [`OutputError::Lock`] where another process is at it for longer than `patience`,
-    /// [`OutputError::NotAFile`] for what cannot be replaced, [`OutputError::Read`].
-    pub fn claim(path: &Path, patience: Patience<'_>) -> Result<Self, OutputError> {
-        let failed = |source| read_error(path, source);
-        let target = fs::canonicalize(path).map_err(failed)?;
-        if !fs::metadata(&target).map_err(failed)?.is_file() {
-            let path = path.to_path_buf();
-            return Err(OutputError::NotAFile { path });
-        }
-        let lock = Lock::acquire(&target, patience)?;
-        let text = read_file(lock.file()).map_err(failed)?;
-        Ok(Self::new(path, target, text, Some(lock)))
-    }
-
-    fn new(path: &Path, target: PathBuf, text: Zeroizing<Vec<u8>>, lock: Option<Lock>) -> Self {
-        Self {
-            path: path.to_path_buf(),
-            target,
-            digest: Sha256::digest(&*text).into(),
-            text,
-            lock,
-        }
-    }
-
-    /// What was read.
-    #[must_use]
-    pub fn text(&self) -> &[u8] {
-        &self.text
-    }
-
-    /// Gives away what was read; whether the file changed is still noticed.
-    pub fn take_text(&mut self) -> Zeroizing<Vec<u8>> {
-        std::mem::take(&mut self.text)
-    }
-
-    /// The path as the user gave it.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// The file itself, behind all symbolic links.
-    #[must_use]
-    pub fn target(&self) -> &Path {
-        &self.target
-    }
-}
-
-/// Neither text nor digest: a short secret could be guessed from it.
-impl fmt::Debug for Original {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Original")
-            .field("path", &self.path)
-            .field("target", &self.target)
-            .finish_non_exhaustive()
-    }
-}
-
 /// Puts `new` in the place of what was read. Once for an `Original`: a second time finds the file
 /// changed. Nothing is written where `new` is what was read.
 ///
@@ -243,22 +160,33 @@ pub fn replace(
     content: Content,
     environment: &Environment,
 ) -> Result<Vec<Warning>, OutputError> {
-    let target = original.target.as_path();
+    let target = original.target();
     let changed = || OutputError::Changed {
-        path: original.path.clone(),
+        path: original.path().to_path_buf(),
     };
-    let ours = original.lock.as_ref().filter(|lock| lock.guards(target));
-    // read without a lock, or replaced by a program that knows of none
-    let lock = match ours {
-        Some(_) => None,
-        None => Some(Lock::acquire(target, Patience::silent())?),
+    if fs::metadata(target).is_ok_and(|meta| !meta.is_file()) {
+        let path = original.path().to_path_buf();
+        return Err(OutputError::NotAFile { path });
+    }
+    let new_lock;
+    let lock = match original.lock().filter(|lock| lock.guards(target)) {
+        Some(lock) => lock,
+        // it was read without one, or replaced by a program that knows of none
+        None => match Lock::acquire(target, Patience::silent()) {
+            Err(LockError::Open { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Err(changed());
+            }
+            lock => {
+                new_lock = lock?;
+                &new_lock
+            }
+        },
     };
-    let lock = ours.or(lock.as_ref()).ok_or_else(changed)?;
-    let there = fs::canonicalize(&original.path).is_ok_and(|path| path == target);
-    if !there || digest(lock.file()).map_err(|e| read_error(target, e))? != original.digest {
+    let same = original.is_still(lock.file());
+    if !same.map_err(|source| read_error(target, source))? {
         return Err(changed());
     }
-    if Sha256::digest(new)[..] == original.digest {
+    if original.is_text(new) {
         return Ok(Vec::new());
     }
     put(target, lock, new, content, environment)
@@ -282,10 +210,9 @@ pub fn write(
         Ok(meta) if meta.is_dir() => Err(OutputError::NotAFile {
             path: path.to_path_buf(),
         }),
-        // what stands in /dev and /proc belongs to whoever opened it, file or not
-        Ok(meta) if !meta.is_file() || path.starts_with("/dev") || path.starts_with("/proc") => {
+        Ok(meta) if !meta.is_file() || is_descriptor(path) => {
             let failed = |source| write_error(path, source);
-            let mut file = File::options().write(true).open(path).map_err(failed)?;
+            let mut file = File::options().append(true).open(path).map_err(failed)?;
             file.write_all(new).map_err(failed)?;
             Ok(Vec::new())
         }
@@ -346,38 +273,13 @@ pub fn stdout(bytes: &[u8]) -> Result<(), OutputError> {
     }
 }
 
-/// Reads to the end, without a copy left behind in memory when the buffer grows.
-/// `expected` is how many bytes there probably are.
-///
-/// # Errors
-/// What reading gives.
-pub(super) fn read_whole(mut source: impl Read, expected: u64) -> io::Result<Zeroizing<Vec<u8>>> {
-    let expected = usize::try_from(expected).unwrap_or(usize::MAX);
-    let mut text = Zeroizing::new(vec![0; expected.clamp(4 << 10, 64 << 20) + 1]);
-    let mut length = 0;
-    loop {
-        match source.read(&mut text[length..]) {
-            Ok(0) => break,
-            Ok(count) => length += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-        if length == text.len() {
-            let mut longer = Zeroizing::new(vec![0; length * 2]);
-            longer[..length].copy_from_slice(&text);
-            text = longer;
-        }
-    }
-    text.truncate(length);
-    Ok(text)
+/// Whether a path is another name of something that is open already, be it a file or not.
+fn is_descriptor(path: &Path) -> bool {
+    let places = ["/dev/fd", "/dev/stderr", "/proc"];
+    places.iter().any(|place| path.starts_with(place))
 }
 
-fn read_error(path: &Path, source: io::Error) -> OutputError {
-    let path = path.to_path_buf();
-    OutputError::Read { path, source }
-}
-
-fn write_error(path: &Path, source: io::Error) -> OutputError {
+pub(super) fn write_error(path: &Path, source: io::Error) -> OutputError {
     let path = path.to_path_buf();
     OutputError::Write { path, source }
 }
@@ -412,98 +314,6 @@ fn put(
     Ok(warnings)
 }
 
-enum SwapError {
-    /// No file can be put there, whatever it is.
-    Refused(io::Error),
-    /// This one cannot.
-    Failed(io::Error),
-}
-
-impl SwapError {
-    fn of(source: io::Error) -> Self {
-        use io::ErrorKind as Kind;
-        match source.kind() {
-            Kind::PermissionDenied
-            | Kind::ReadOnlyFilesystem
-            | Kind::ResourceBusy
-            | Kind::CrossesDevices => Self::Refused(source),
-            _ => Self::Failed(source),
-        }
-    }
-}
-
-fn swap(
-    target: &Path,
-    old: &File,
-    new: &[u8],
-    content: Content,
-    warnings: &mut Vec<Warning>,
-) -> Result<(), SwapError> {
-    let mut temporary = Temporary::beside(target, 0o600).map_err(SwapError::of)?;
-    temporary.write(new).map_err(SwapError::Failed)?;
-    let kept = keep_attributes(old, temporary.file(), content, warnings);
-    kept.and_then(|()| temporary.file().sync_all())
-        .map_err(SwapError::Failed)?;
-    temporary.become_file(target).map_err(SwapError::of)?;
-    warnings.extend(flush(directory_of(target)));
-    Ok(())
-}
-
-/// Overwrites `target`, with a copy of `new` elsewhere for as long as it takes.
-fn overwrite(
-    target: &Path,
-    new: &[u8],
-    environment: &Environment,
-    refused: io::Error,
-) -> Result<(), OutputError> {
-    let not_writable = |source| write_error(target, source);
-    let mut file = match File::options().write(true).open(target) {
-        Ok(file) => file,
-        // that nothing can be put beside it is what the user can mend
-        Err(_) => return Err(not_writable(refused)),
-    };
-    let rescue = keep_copy(target, new, environment).map_err(not_writable)?;
-    let written = process::undisturbed(|| {
-        file.write_all(new)?;
-        file.set_len(new.len() as u64)?;
-        file.sync_all()
-    });
-    match written.and_then(|done| done) {
-        Ok(()) => {
-            // a copy that stays is encrypted and does no harm
-            let _ = fs::remove_file(rescue);
-            Ok(())
-        }
-        Err(source) => Err(OutputError::Torn {
-            path: target.to_path_buf(),
-            rescue,
-            source,
-        }),
-    }
-}
-
-/// A flushed copy of encrypted content in the user's state directory, or among temporary files.
-fn keep_copy(target: &Path, new: &[u8], environment: &Environment) -> io::Result<PathBuf> {
-    let state = environment.state_dir();
-    let places = state.into_iter().chain([environment.temp_dir()]);
-    let mut failed = io::Error::from(io::ErrorKind::NotFound);
-    for place in places {
-        let copied = fs::create_dir_all(&place).and_then(|()| {
-            let name = target.file_name().unwrap_or_default();
-            let mut copy = Temporary::beside(&place.join(name), 0o600)?;
-            copy.fill(new)?;
-            let path = copy.stay()?;
-            File::open(&place)?.sync_all()?;
-            Ok(path)
-        });
-        match copied {
-            Ok(path) => return Ok(path),
-            Err(error) => failed = error,
-        }
-    }
-    Err(failed)
-}
-
 #[cfg(unix)]
 fn readable(target: &Path) -> Option<Warning> {
     use std::os::unix::fs::PermissionsExt;
@@ -514,25 +324,6 @@ fn readable(target: &Path) -> Option<Warning> {
 #[cfg(not(unix))]
 fn readable(_target: &Path) -> Option<Warning> {
     None
-}
-
-fn read_file(file: &File) -> io::Result<Zeroizing<Vec<u8>>> {
-    let length = file.metadata()?.len();
-    read_whole(file, length)
-}
-
-fn digest(mut file: &File) -> io::Result<[u8; 32]> {
-    file.rewind()?;
-    let mut digest = Sha256::new();
-    let mut block = Zeroizing::new(vec![0; 64 << 10]);
-    loop {
-        match file.read(&mut block) {
-            Ok(0) => return Ok(digest.finalize().into()),
-            Ok(count) => digest.update(&block[..count]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
 }
 
 /// Standard output without the library's buffer, which would keep the end of a secret.
@@ -666,6 +457,17 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_is_gone_is_a_change() {
+        let place = Place::new();
+        let file = place.file("file", "old");
+        let original = Original::claim(&file, Patience::silent()).unwrap();
+        fs::remove_file(&file).unwrap();
+        let result = replace(&original, b"new", Content::Encrypted, &place.environment);
+        assert!(matches!(result, Err(OutputError::Changed { .. })));
+        assert!(!file.exists());
+    }
+
+    #[test]
     fn a_link_that_leads_elsewhere_now_is_a_change() {
         let place = Place::new();
         let first = place.file("first", "same");
@@ -721,31 +523,6 @@ mod tests {
     }
 
     #[test]
-    fn overwriting_keeps_the_inode_and_removes_its_copy() {
-        let place = Place::new();
-        let file = place.file("file", "old and longer");
-        let before = fs::metadata(&file).unwrap().ino();
-        let refused = io::ErrorKind::ResourceBusy.into();
-        overwrite(&file, b"new", &place.environment, refused).unwrap();
-        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
-        assert_eq!(fs::metadata(&file).unwrap().ino(), before);
-        let state = place.environment.state_dir().unwrap();
-        assert_eq!(fs::read_dir(state).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn overwriting_that_fails_names_the_copy() {
-        let place = Place::new();
-        let refused = io::ErrorKind::ResourceBusy.into();
-        let result = overwrite(Path::new("/dev/full"), b"new", &place.environment, refused);
-        let Err(OutputError::Torn { rescue, .. }) = result else {
-            panic!("{result:?}")
-        };
-        assert_eq!(fs::read_to_string(&rescue).unwrap(), "new");
-        assert_eq!(mode(&rescue), 0o600);
-    }
-
-    #[test]
     fn new_files_have_the_mode_of_their_content() {
         let place = Place::new();
         let plain = place.directory.path().join("plain");
@@ -781,6 +558,13 @@ mod tests {
         let result = write(Path::new("/dev/full"));
         assert!(matches!(result, Err(OutputError::Write { .. })));
         assert_eq!(write(Path::new("/dev/null")).unwrap(), []);
+
+        // what is open already is written to, not replaced
+        let mut open = File::create(&file).unwrap();
+        open.write_all(b"before ").unwrap();
+        let number = std::os::fd::AsRawFd::as_raw_fd(&open);
+        write(Path::new(&format!("/dev/fd/{number}"))).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "before new");
     }
 
     #[test]
@@ -789,13 +573,5 @@ mod tests {
         let file = place.file(&"n".repeat(255), "old");
         place.change(&file, "new").unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "new");
-    }
-
-    #[test]
-    fn reading_stops_at_the_end_whatever_was_expected() {
-        let text = vec![7; 20_000];
-        for expected in [0, 5, 20_000, u64::MAX] {
-            assert_eq!(*read_whole(&text[..], expected).unwrap(), text);
-        }
     }
 }

@@ -7,7 +7,7 @@
 
 use super::{
     environment::{BULLA_REQUIRE_RAM, Environment, XDG_RUNTIME_DIR},
-    output::read_whole,
+    original::read_whole,
     process::{self, Cleanup},
 };
 use std::{

@@ -7,6 +7,7 @@
 use std::{
     collections::BTreeMap,
     io::{self, Write},
+    process::{Child, Command, ExitStatus},
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -132,15 +133,20 @@ pub fn end_by_broken_pipe() -> ! {
     std::process::exit(141)
 }
 
-/// Waits for a child that has the terminal. INT and QUIT are left to it meanwhile, as git does;
-/// what else would end this process is handed on to it first.
+/// Runs a command that gets the terminal, and waits for it. INT and QUIT are left to it meanwhile,
+/// as git does; what else would end this process is handed on to it first.
 ///
 /// # Errors
-/// Where the child cannot be waited for.
-pub fn attend(child: &mut std::process::Child) -> io::Result<std::process::ExitStatus> {
-    running_watch()?.foreground = Some(child.id());
-    let waited = system::wait_unreaped(child);
-    let mut watch = watch();
+/// Where it cannot be started or waited for.
+pub fn run(command: &mut Command) -> io::Result<ExitStatus> {
+    let mut watch = running_watch()?;
+    // within the lock, so that no signal finds it started and not yet known
+    let mut child = command.spawn()?;
+    watch.foreground = Some(child.id());
+    drop(watch);
+    relax(&child);
+    let waited = system::wait_unreaped(&mut child);
+    let mut watch = self::watch();
     watch.foreground = None;
     let status = waited.and_then(|()| child.wait());
     CHILD_ENDED.notify_all();
@@ -167,10 +173,10 @@ pub fn harden() {
     }));
 }
 
-/// Gives a command that was just started for the user the core limit back that [`harden`] took.
+/// Gives a command that was just started the core limit back that [`harden`] took; [`run`] does.
 /// Linux only: elsewhere it would need code between fork and exec. Whether it may be traced is
 /// the system's default again with its exec.
-pub fn relax(child: &std::process::Child) {
+pub fn relax(child: &Child) {
     system::allow_dumps_of(child.id());
 }
 
@@ -239,7 +245,7 @@ mod system {
 
     /// Waits until the child has ended and leaves it to be reaped, so that its number stays its own
     /// for as long as signals are forwarded to it.
-    pub(super) fn wait_unreaped(child: &std::process::Child) -> io::Result<()> {
+    pub(super) fn wait_unreaped(child: &mut std::process::Child) -> io::Result<()> {
         let Some(child) = pid(child.id()) else {
             return Ok(());
         };
@@ -301,4 +307,156 @@ mod system {
     pub(super) fn allow_dumps() {}
 
     pub(super) fn allow_dumps_of(_child: u32) {}
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::cli::{environment::Environment, output};
+    use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+    use std::{fs, os::unix::process::ExitStatusExt, path::Path, process::Stdio, time::Instant};
+
+    /// What a process of its own does; `place` is its directory.
+    #[test]
+    #[ignore = "run by the other tests, as a process of its own"]
+    fn a_scene() {
+        let environment = Environment::of_process();
+        let Some(place) = environment.path("BULLA_TEST_PLACE") else {
+            return;
+        };
+        let marker = place.join("cleaned");
+        let cleanup = on_exit_signal(move || fs::write(marker, "").unwrap()).unwrap();
+        fs::write(place.join("ready"), "").unwrap();
+        match environment.text("BULLA_TEST_SCENE") {
+            Some("wait") => {}
+            Some("withdraw") => drop(cleanup),
+            Some("pipe") => {
+                wait_until(&place.join("go"));
+                output::stdout(&[b'x'; 1 << 20]).unwrap();
+            }
+            Some("limit") => {
+                let limit = Rlimit {
+                    current: Some(100),
+                    ..getrlimit(Resource::Fsize)
+                };
+                setrlimit(Resource::Fsize, limit).unwrap();
+                save(place, &environment);
+            }
+            Some("save") => return save(place, &environment),
+            Some("panic") => {
+                harden();
+                assert_eq!(getrlimit(Resource::Core).current, Some(0));
+                assert_eq!(place.to_str(), Some("hunter2"));
+            }
+            scene => panic!("{scene:?}"),
+        }
+        wait_until(&place.join("stop"));
+    }
+
+    fn save(place: &Path, environment: &Environment) {
+        let original = output::Original::read(&place.join("file")).unwrap();
+        let new = [b'x'; 1000];
+        let saved = output::replace(&original, &new, output::Content::Encrypted, environment);
+        fs::write(place.join("result"), format!("{saved:?}")).unwrap();
+    }
+
+    fn wait_until(there: &Path) {
+        let start = Instant::now();
+        while !there.exists() && start.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// The process that plays a scene, started by a shell that does `before`.
+    fn play(scene: &str, before: &str, place: &Path) -> Child {
+        let script = format!("{before}; exec \"$0\" \"$@\"");
+        let child = Command::new("/bin/sh")
+            .args(["-c", &script])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "cli::process::tests::a_scene"])
+            .env("BULLA_TEST_SCENE", scene)
+            .env("BULLA_TEST_PLACE", place)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        wait_until(&place.join("ready"));
+        child
+    }
+
+    #[test]
+    fn a_signal_runs_the_cleanups_and_shows_in_the_status() {
+        let signals = [
+            Signal::INT,
+            Signal::TERM,
+            Signal::HUP,
+            Signal::QUIT,
+            Signal::XCPU,
+        ];
+        for signal in signals {
+            let place = tempfile::tempdir().unwrap();
+            let mut child = play("wait", ":", place.path());
+            kill_process(Pid::from_child(&child), signal).unwrap();
+            assert_eq!(child.wait().unwrap().signal(), Some(signal.as_raw()));
+            assert!(place.path().join("cleaned").exists());
+        }
+    }
+
+    #[test]
+    fn a_cleanup_that_was_withdrawn_is_not_run() {
+        let place = tempfile::tempdir().unwrap();
+        let mut child = play("withdraw", ":", place.path());
+        std::thread::sleep(Duration::from_millis(50));
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(15));
+        assert!(!place.path().join("cleaned").exists());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_signal_that_was_ignored_stays_ignored() {
+        let place = tempfile::tempdir().unwrap();
+        let mut child = play("wait", "trap '' HUP", place.path());
+        kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(child.try_wait().unwrap().is_none());
+        fs::write(place.path().join("stop"), "").unwrap();
+        assert!(child.wait().unwrap().success());
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_an_end_by_sigpipe() {
+        let place = tempfile::tempdir().unwrap();
+        let mut child = play("pipe", ":", place.path());
+        drop(child.stdout.take());
+        fs::write(place.path().join("go"), "").unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(13));
+        assert!(place.path().join("cleaned").exists());
+    }
+
+    #[test]
+    fn a_save_over_the_size_limit_leaves_the_old_file_alone() {
+        let place = tempfile::tempdir().unwrap();
+        fs::write(place.path().join("file"), "old").unwrap();
+        let mut child = play("limit", ":", place.path());
+        assert_eq!(child.wait().unwrap().signal(), Some(25));
+        assert_eq!(
+            fs::read_to_string(place.path().join("file")).unwrap(),
+            "old"
+        );
+        // file, ready, cleaned: no temporary file
+        let left = fs::read_dir(place.path()).unwrap();
+        let hidden = left.filter(|e| e.as_ref().unwrap().file_name().as_encoded_bytes()[0] == b'.');
+        assert_eq!(hidden.count(), 0);
+    }
+
+    #[test]
+    fn a_panic_says_where_and_not_what() {
+        let place = tempfile::tempdir().unwrap();
+        let child = play("panic", ":", place.path());
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("internal error at src"), "{said}");
+        assert!(!said.contains("hunter2"));
+    }
 }

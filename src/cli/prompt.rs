@@ -1,5 +1,6 @@
 //! Questions to the user: passphrases on the terminal itself, yes or no where sops asks it.
 
+use super::process;
 use std::io::{self, BufRead, Write};
 use zeroize::Zeroizing;
 
@@ -18,7 +19,7 @@ pub enum PromptError {
 }
 
 /// Asks for a passphrase on the terminal, whatever standard input and output are. It is not
-/// shown; the terminal is set right again on every way out.
+/// shown; the terminal is set right again on every way out, and Ctrl-C ends this process.
 ///
 /// # Errors
 /// [`PromptError::NoTerminal`] where there is none, [`PromptError::NoAnswer`] at its end.
@@ -27,6 +28,10 @@ pub fn passphrase(question: &str) -> Result<Zeroizing<String>, PromptError> {
     match rpassword::prompt_password(question) {
         Ok(answer) => Ok(Zeroizing::new(answer)),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(PromptError::NoAnswer),
+        // the terminal does not turn Ctrl-C into a signal while it asks
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+            process::end_by(signal_hook::consts::SIGINT)
+        }
         Err(error) => Err(PromptError::Io(error)),
     }
 }

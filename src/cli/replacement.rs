@@ -2,7 +2,8 @@
 //! gone with every way out but success.
 
 use super::{
-    output::{Content, Warning},
+    environment::Environment,
+    output::{Content, OutputError, Warning, write_error},
     process::{self, Cleanup},
 };
 use std::{
@@ -77,6 +78,99 @@ impl Temporary {
         let (_, path) = self.named.keep().map_err(|refused| refused.error)?;
         Ok(path)
     }
+}
+
+/// Why no file was put in the place of another.
+pub(super) enum SwapError {
+    /// No file can be put there, whatever it is.
+    Refused(io::Error),
+    /// This one cannot.
+    Failed(io::Error),
+}
+
+impl SwapError {
+    fn of(source: io::Error) -> Self {
+        use io::ErrorKind as Kind;
+        match source.kind() {
+            Kind::PermissionDenied
+            | Kind::ReadOnlyFilesystem
+            | Kind::ResourceBusy
+            | Kind::CrossesDevices => Self::Refused(source),
+            _ => Self::Failed(source),
+        }
+    }
+}
+
+/// Puts a file with `new` and the attributes of `old` at `target`.
+pub(super) fn swap(
+    target: &Path,
+    old: &File,
+    new: &[u8],
+    content: Content,
+    warnings: &mut Vec<Warning>,
+) -> Result<(), SwapError> {
+    let mut temporary = Temporary::beside(target, 0o600).map_err(SwapError::of)?;
+    temporary.write(new).map_err(SwapError::Failed)?;
+    let kept = keep_attributes(old, temporary.file(), content, warnings);
+    kept.and_then(|()| temporary.file().sync_all())
+        .map_err(SwapError::Failed)?;
+    temporary.become_file(target).map_err(SwapError::of)?;
+    warnings.extend(flush(directory_of(target)));
+    Ok(())
+}
+
+/// Overwrites `target`, with a copy of `new` elsewhere for as long as it takes.
+pub(super) fn overwrite(
+    target: &Path,
+    new: &[u8],
+    environment: &Environment,
+    refused: io::Error,
+) -> Result<(), OutputError> {
+    let not_writable = |source| write_error(target, source);
+    let Ok(mut file) = File::options().write(true).open(target) else {
+        // that nothing can be put beside it is what the user can mend
+        return Err(not_writable(refused));
+    };
+    let rescue = keep_copy(target, new, environment).map_err(not_writable)?;
+    let written = process::undisturbed(|| {
+        file.write_all(new)?;
+        file.set_len(new.len() as u64)?;
+        file.sync_all()
+    });
+    match written.and_then(|done| done) {
+        Ok(()) => {
+            // a copy that stays is encrypted and does no harm
+            let _ = fs::remove_file(rescue);
+            Ok(())
+        }
+        Err(source) => Err(OutputError::Torn {
+            path: target.to_path_buf(),
+            rescue,
+            source,
+        }),
+    }
+}
+
+/// A flushed copy of encrypted content in the user's state directory, or among temporary files.
+fn keep_copy(target: &Path, new: &[u8], environment: &Environment) -> io::Result<PathBuf> {
+    let state = environment.state_dir();
+    let places = state.into_iter().chain([environment.temp_dir()]);
+    let mut failed = io::Error::from(io::ErrorKind::NotFound);
+    for place in places {
+        let copied = fs::create_dir_all(&place).and_then(|()| {
+            let name = target.file_name().unwrap_or_default();
+            let mut copy = Temporary::beside(&place.join(name), 0o600)?;
+            copy.fill(new)?;
+            let path = copy.stay()?;
+            File::open(&place)?.sync_all()?;
+            Ok(path)
+        });
+        match copied {
+            Ok(path) => return Ok(path),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
 }
 
 /// The directory in which `path` stands.
@@ -171,8 +265,11 @@ pub(super) fn keep_attributes(
     {
         warnings.push(Warning::Owner);
     }
-    new.set_permissions(fs::Permissions::from_mode(mode))?;
-    if !copy_xattrs(old, new) {
+    // a file system without modes gives all its files the same
+    let moded = new
+        .set_permissions(fs::Permissions::from_mode(mode))
+        .is_ok();
+    if !(copy_xattrs(old, new) && moded) {
         warnings.push(Warning::Attributes);
     }
     Ok(())
@@ -219,4 +316,49 @@ fn copy_xattrs(old: &File, new: &File) -> bool {
 #[cfg(all(unix, not(any(target_os = "linux", target_os = "macos"))))]
 fn copy_xattrs(_old: &File, _new: &File) -> bool {
     true
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+    fn environment(place: &Path) -> Environment {
+        [("XDG_STATE_HOME", place.join("state"))]
+            .into_iter()
+            .collect()
+    }
+
+    fn refused() -> io::Error {
+        io::ErrorKind::ResourceBusy.into()
+    }
+
+    #[test]
+    fn overwriting_keeps_the_inode_and_removes_its_copy() {
+        let place = tempfile::tempdir().unwrap();
+        let environment = environment(place.path());
+        let file = place.path().join("file");
+        fs::write(&file, "old and longer").unwrap();
+        let before = fs::metadata(&file).unwrap().ino();
+        overwrite(&file, b"new", &environment, refused()).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+        assert_eq!(fs::metadata(&file).unwrap().ino(), before);
+        let state = environment.state_dir().unwrap();
+        assert_eq!(fs::read_dir(state).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn overwriting_that_fails_names_the_copy() {
+        let place = tempfile::tempdir().unwrap();
+        let environment = environment(place.path());
+        let result = overwrite(Path::new("/dev/full"), b"new", &environment, refused());
+        let Err(OutputError::Torn { rescue, .. }) = result else {
+            panic!("{result:?}")
+        };
+        assert_eq!(fs::read_to_string(&rescue).unwrap(), "new");
+        assert_eq!(
+            fs::metadata(&rescue).unwrap().permissions().mode() & 0o7777,
+            0o600
+        );
+    }
 }

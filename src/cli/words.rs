@@ -31,10 +31,8 @@ pub fn split(line: &str) -> Result<Vec<String>, WordsError> {
     let mut letters = line.chars();
     while let Some(letter) = letters.next() {
         state = match (state, letter) {
-            (State::Comment, '\n') => State::Blank,
-            (State::Comment, _) => State::Comment,
-            (State::Blank, '#') => State::Comment,
-            (State::Blank, ' ' | '\t' | '\r' | '\n') => State::Blank,
+            (State::Comment, '\n') | (State::Blank, ' ' | '\t' | '\r' | '\n') => State::Blank,
+            (State::Comment, _) | (State::Blank, '#') => State::Comment,
             (State::Word, ' ' | '\t' | '\r' | '\n') => {
                 words.push(std::mem::take(&mut word));
                 State::Blank
