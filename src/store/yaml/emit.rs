@@ -323,8 +323,11 @@ impl<'o> Emitter<'o> {
         write_string(key, &context, self.out);
         self.begin(column, false);
         self.out.push(b':');
-        let has_room = deeper - column > 1;
-        if has_room && is_collection(value) && !is_empty(value) {
+        // A comment on this line would not be taken for one of the value's own.
+        let is_bare = Groups::of(value)
+            .next()
+            .is_some_and(|group| group.above.is_empty());
+        if is_bare && !is_empty(value) && deeper - column > 1 {
             self.blanks(deeper - column - 1);
             self.collection(value, deeper, true, false);
         } else {
@@ -542,13 +545,16 @@ mod tests {
         let key = "k".repeat(129);
         let data = map([
             (&key, map([("a", Data::int(1)), ("b", Data::int(2))])),
-            ("x\ny", Data::int(3)),
+            (
+                "x\ny",
+                map([("", comment(" in", false)), ("z", Data::int(3))]),
+            ),
             ("<<", map([("c", Data::int(4))])),
         ]);
         assert_eq!(
             emitted(&[data], 0),
             format!(
-                "? {key}\n:   a: 1\n    b: 2\n? |-\n    x\n    y\n: 3\n!!merge <<:\n    c: 4\n"
+                "? {key}\n:   a: 1\n    b: 2\n? |-\n    x\n    y\n:\n    # in\n    z: 3\n!!merge <<:\n    c: 4\n"
             )
         );
     }

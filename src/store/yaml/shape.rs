@@ -116,13 +116,11 @@ impl Shape {
     pub(super) fn is_plain(&self, text: &[u8], in_flow: bool) -> bool {
         let is_blank = |byte: Option<&u8>| matches!(byte, None | Some(b' ' | b'\t'));
         let has_edge = is_blank(text.first()) || is_blank(text.last());
-        !has_edge
-            && !self.lines
-            && !self.odd
-            && !self.block_indicator
-            && !(in_flow && self.flow_indicator)
-            && !is_ambiguous(text)
-            && (!self.high || std::str::from_utf8(text).is_ok())
+        let is_syntax = self.block_indicator || in_flow && self.flow_indicator;
+        if has_edge || is_syntax || self.lines || self.odd || is_ambiguous(text) {
+            return false;
+        }
+        !self.high || std::str::from_utf8(text).is_ok()
     }
 }
 
