@@ -1,7 +1,8 @@
 //! How one value is written in YAML as new text: in the style that sops would choose, or
 //! in the style in which its token stands. What is written reads back as the same value.
 
-use super::resolve::{is_string, resolve};
+use super::resolve::{Resolved, resolve};
+use super::shape::{Shape, is_ambiguous};
 use crate::document::scalar::{canonical, float_yaml, parse_float};
 use crate::document::{Style, Type, Value};
 use base64::Engine;
@@ -131,7 +132,7 @@ fn write_plain_value(value: Value<'_>, context: &Context, out: &mut Vec<u8>) -> 
     };
     // sops has only one spelling of truth in a token, and another one in the file.
     let is_own = value.ty != Type::Bool || value.text != &*text;
-    let reads_back = |found: super::resolve::Resolved| found.ty == value.ty && found.text == text;
+    let reads_back = |found: Resolved| found.ty == value.ty && found.text == text;
     if is_own && resolve(value.text, b"", false).is_ok_and(reads_back) {
         out.extend_from_slice(value.text);
     } else {
@@ -195,8 +196,8 @@ fn escape(c: char, out: &mut Vec<u8>) {
         _ => {
             let code = u32::from(c);
             let escape = match code {
-                ..=0xFF => format!("\\x{code:02X}"),
-                ..=0xFFFF => format!("\\u{code:04X}"),
+                0..=0xFF => format!("\\x{code:02X}"),
+                0x100..=0xFFFF => format!("\\u{code:04X}"),
                 _ => format!("\\U{code:08X}"),
             };
             return out.extend_from_slice(escape.as_bytes());
@@ -208,8 +209,8 @@ fn escape(c: char, out: &mut Vec<u8>) {
 
 /// Writes `text` with the header of a literal block, where that reads back.
 fn literal_block(text: &str, shape: &Shape, context: &Context, out: &mut Vec<u8>) -> bool {
-    let has_block = !context.in_flow && !context.is_key && context.indent > 0;
-    if !has_block || shape.odd || shape.astral || shape.space_at_line_end {
+    let in_place = !context.in_flow && !context.is_key && context.indent > 0;
+    if !in_place || shape.odd || shape.astral || shape.space_at_line_end {
         return false;
     }
     let line_ends = text.len() - text.trim_end_matches('\n').len();
@@ -321,179 +322,6 @@ fn write_lines<'a>(lines: impl Iterator<Item = &'a str>, context: &Context, out:
             out.extend_from_slice(line.as_bytes());
         }
     }
-}
-
-/// What in a text decides in which styles it can be written.
-#[derive(Default)]
-struct Shape {
-    /// It has line feeds.
-    lines: bool,
-    /// It has characters that only an escape can hold: controls, other line breaks.
-    odd: bool,
-    /// It has characters beyond the 16-bit ones, which sops escapes.
-    astral: bool,
-    /// It has a TAB.
-    tab: bool,
-    /// It has bytes above 127, so it might be no UTF-8.
-    high: bool,
-    /// It has a space before a line feed or at its end.
-    space_at_line_end: bool,
-    /// It has something that means another thing than text outside of brackets, or inside.
-    block_indicator: bool,
-    flow_indicator: bool,
-}
-
-/// What a byte may do to a text; all others are just text.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Class {
-    Text,
-    Feed,
-    Space,
-    Tab,
-    Control,
-    High,
-    Colon,
-    Hash,
-    Bracket,
-}
-
-static CLASSES: [Class; 256] = classes();
-
-const fn classes() -> [Class; 256] {
-    let mut classes = [Class::Text; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        classes[byte] = match byte as u8 {
-            b'\n' => Class::Feed,
-            b' ' => Class::Space,
-            b'\t' => Class::Tab,
-            0..=0x1F | 0x7F => Class::Control,
-            0x80.. => Class::High,
-            b':' => Class::Colon,
-            b'#' => Class::Hash,
-            b',' | b'?' | b'[' | b']' | b'{' | b'}' => Class::Bracket,
-            _ => Class::Text,
-        };
-        byte += 1;
-    }
-    classes
-}
-
-impl Shape {
-    fn of(text: &[u8]) -> Self {
-        let mut shape = Self::default();
-        shape.first(text);
-        for (i, &byte) in text.iter().enumerate() {
-            let is_blank_or_end = |byte: Option<&u8>| matches!(byte, None | Some(b' ' | b'\t'));
-            match CLASSES[usize::from(byte)] {
-                Class::Text => {}
-                Class::Feed => shape.lines = true,
-                Class::Space => {
-                    shape.space_at_line_end |= matches!(text.get(i + 1), None | Some(b'\n'));
-                }
-                Class::Tab => shape.tab = true,
-                Class::Control => shape.odd = true,
-                Class::High => shape.high_byte(&text[i..]),
-                Class::Colon => {
-                    shape.flow_indicator = true;
-                    shape.block_indicator |= is_blank_or_end(text.get(i + 1));
-                }
-                Class::Hash if i > 0 => {
-                    shape.block_indicator |= is_blank_or_end(text.get(i - 1));
-                }
-                Class::Hash => {}
-                Class::Bracket => shape.flow_indicator = true,
-            }
-        }
-        shape
-    }
-
-    /// What only the start of a text does.
-    fn first(&mut self, text: &[u8]) {
-        let is_indicator = match text {
-            [
-                b'#' | b',' | b'[' | b']' | b'{' | b'}' | b'&' | b'*' | b'!' | b'|' | b'>',
-                ..,
-            ]
-            | [b'\'' | b'"' | b'%' | b'@' | b'`', ..]
-            | [b'-' | b'?' | b':']
-            | [b'-' | b'?' | b':', b' ' | b'\t', ..]
-            | [b'-', b'-', b'-', ..]
-            | [b'.', b'.', b'.', ..] => true,
-            _ => false,
-        };
-        self.block_indicator |= is_indicator;
-    }
-
-    /// A byte above 127 and what follows it.
-    fn high_byte(&mut self, rest: &[u8]) {
-        self.high = true;
-        self.odd |= matches!(
-            rest,
-            [0xC2, ..0xA0, ..]
-                | [0xE2, 0x80, 0xA8 | 0xA9, ..]
-                | [0xEF, 0xBB, 0xBF, ..]
-                | [0xEF, 0xBF, 0xBE | 0xBF, ..]
-        );
-        self.astral |= rest[0] >= 0xF0;
-    }
-
-    /// True where the text, written without quotes, is read as the same string by everyone.
-    fn is_plain(&self, text: &[u8], in_flow: bool) -> bool {
-        let edge = [text.first(), text.last()];
-        !edge
-            .iter()
-            .any(|byte| matches!(byte, None | Some(b' ' | b'\t')))
-            && !self.lines
-            && !self.odd
-            && !self.block_indicator
-            && !(in_flow && self.flow_indicator)
-            && !is_ambiguous(text)
-            && (!self.high || std::str::from_utf8(text).is_ok())
-    }
-}
-
-/// True where the text, written without quotes, is no string to YAML 1.2 or 1.1.
-fn is_ambiguous(text: &[u8]) -> bool {
-    !is_string(text) || is_old_bool(text) || is_base_60(text)
-}
-
-/// The words that YAML 1.1 takes for booleans and 1.2 does not.
-fn is_old_bool(text: &[u8]) -> bool {
-    match text {
-        b"y" | b"Y" | b"n" | b"N" => true,
-        b"yes" | b"Yes" | b"YES" | b"no" | b"No" | b"NO" => true,
-        b"on" | b"On" | b"ON" | b"off" | b"Off" | b"OFF" => true,
-        _ => false,
-    }
-}
-
-/// Numbers of YAML 1.1 with digits up to 59: `12:30`, `-1:30:00.5`.
-fn is_base_60(text: &[u8]) -> bool {
-    let unsigned = text
-        .strip_prefix(b"+")
-        .or(text.strip_prefix(b"-"))
-        .unwrap_or(text);
-    if !unsigned.first().is_some_and(u8::is_ascii_digit) {
-        return false;
-    }
-    let is_digit = |byte: &u8| byte.is_ascii_digit() || *byte == b'_';
-    let mut parts = unsigned.split(|byte| *byte == b':');
-    let whole = parts.next().is_some_and(|part| part.iter().all(is_digit));
-    let mut parts = parts.peekable();
-    if !whole || parts.peek().is_none() {
-        return false;
-    }
-    while let Some(part) = parts.next() {
-        let sixtieth = match (parts.peek(), part.iter().position(|byte| *byte == b'.')) {
-            (None, Some(point)) if part[point + 1..].iter().all(is_digit) => &part[..point],
-            _ => part,
-        };
-        if !matches!(sixtieth, [b'0'..=b'9'] | [b'0'..=b'5', b'0'..=b'9']) {
-            return false;
-        }
-    }
-    true
 }
 
 #[cfg(test)]
