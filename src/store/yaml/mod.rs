@@ -6,6 +6,7 @@ mod emit;
 mod parse;
 mod resolve;
 mod seal;
+mod shape;
 mod spell;
 
 use super::{EmitError, Layout, ParseError, ParseOptions, Store};
@@ -14,9 +15,6 @@ use zeroize::Zeroizing;
 
 /// YAML as Go's yaml.v3 reads it, and all of YAML 1.2.
 pub struct Yaml;
-
-/// Columns a level in new text, where the user chose nothing: as sops.
-const INDENT: usize = 4;
 
 impl Store for Yaml {
     fn name(&self) -> &'static str {
@@ -97,7 +95,10 @@ impl Store for Yaml {
         let mut out = Zeroizing::new(Vec::new());
         emit::emit(
             branches,
-            layout.indent.filter(|&n| n > 0).unwrap_or(INDENT),
+            layout
+                .indent
+                .filter(|&n| n > 0)
+                .unwrap_or(emit::DEFAULT_INDENT),
             &mut out,
         );
         Ok(out)
