@@ -449,7 +449,24 @@ impl<'a> Opening<'a, '_> {
         }
     }
 
+    /// Puts aliases back that were keys.
+    fn respell_keys(&mut self) {
+        for (name, text) in self.spellings {
+            let Some((branch, path)) = Spelling::place_of_key(name) else {
+                continue;
+            };
+            let document = self.document;
+            let value = document.find(branch, &path);
+            let key = value.and_then(|id| document.key_of(document.parent(id)?, id));
+            if let Some(key) = key {
+                let region = self.store.region(document, key);
+                self.splices.push(Splice::new(region, text.to_vec()));
+            }
+        }
+    }
+
     fn finish(mut self) -> (Zeroizing<Vec<u8>>, Fingerprints) {
+        self.respell_keys();
         self.splices.extend(self.store.detach(self.document));
         let text = splice(&self.document.source, &mut self.splices);
         (text, self.expected)

@@ -236,7 +236,31 @@ impl<'a> Sealing<'a, '_> {
             }
         }
         self.finish_alias();
+        self.alias_keys();
         Ok(())
+    }
+
+    /// A key that is an alias of an encrypted value would become the token: it is written out.
+    fn alias_keys(&mut self) {
+        if self.in_place.is_empty() {
+            return;
+        }
+        let document = self.document;
+        for (branch_number, branch) in document.branches.iter().enumerate() {
+            for id in branch.first..branch.end {
+                let node = document.node(id);
+                let is_key = node.kind == Kind::Alias && node.is_key;
+                if !is_key || !self.in_place[node.target as usize] {
+                    continue;
+                }
+                let path = document.path(node.end);
+                let source = document.slice(self.store.region(document, id)).to_vec();
+                self.splices
+                    .push(self.store.expand(document, id, &mut |_| None));
+                let key = Spelling::of_key(branch_number, &path);
+                self.spellings.push((key, Zeroizing::new(source)));
+            }
+        }
     }
 
     fn comment(

@@ -126,10 +126,16 @@ mod tests {
             "1_0",
             "0x10",
             "1.0",
-            "9223372036854775808",
         ] {
             assert_eq!(read(Type::Int, raw), None, "{raw}");
         }
+    }
+
+    #[test]
+    fn numbers_too_large_for_sops_stand_for_themselves() {
+        let (whole, float) = ("9223372036854775808", "-1E400");
+        assert_eq!(read(Type::Int, whole).as_deref(), Some(whole));
+        assert_eq!(read(Type::Float, float).as_deref(), Some(float));
     }
 
     #[test]

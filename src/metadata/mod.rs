@@ -52,6 +52,9 @@ pub struct Bulla {
     pub others: Vec<(Vec<u8>, Data)>,
 }
 
+/// In front of the name of a place whose key is meant.
+const KEY_SIGN: &str = "? ";
+
 /// The source text of a leaf or alias that style alone cannot bring back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spelling {
@@ -75,6 +78,25 @@ impl Spelling {
             0 => place,
             _ => format!("{}#{place}", branch + 1),
         }
+    }
+
+    /// The name of the key at a place; see [`Spelling::key`].
+    #[must_use]
+    pub fn of_key(branch: usize, path: &Path) -> String {
+        format!("{KEY_SIGN}{}", Self::key(branch, path))
+    }
+
+    /// Branch and path of a name that [`Spelling::of_key`] made; `None` for others.
+    #[must_use]
+    pub fn place_of_key(name: &str) -> Option<(usize, Path)> {
+        let place = name.strip_prefix(KEY_SIGN)?;
+        let (branch, path) = match place.split_once('#') {
+            Some((number, path)) if number.parse().is_ok_and(|n: usize| n > 1) => {
+                (number.parse::<usize>().ok()? - 1, path)
+            }
+            _ => (0, place),
+        };
+        Some((branch, Path::parse(path).ok()?))
     }
 
     /// The additional data of the token of a spelling.

@@ -221,7 +221,7 @@ mod tests {
         let error = |line| with(line).unwrap_err().to_string();
         assert_eq!(
             error("shamir_threshold: -1"),
-            "sops.shamir_threshold: expected a whole number that is not negative"
+            "`shamir_threshold` in the metadata is not a count of groups"
         );
         assert_eq!(
             error("mac_only_encrypted: maybe"),
