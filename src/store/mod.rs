@@ -3,6 +3,8 @@
 //! A store knows how a format is written and nothing of keys. It parses a text
 //! into a [`Document`] and says which splices change one of its nodes.
 
+pub mod yaml;
+
 use crate::document::{Data, Document, NodeId, Span, Splice, Value};
 use zeroize::Zeroizing;
 
