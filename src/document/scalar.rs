@@ -116,17 +116,7 @@ mod tests {
 
     #[test]
     fn what_atoi_refuses_is_no_number() {
-        for raw in [
-            "",
-            "-",
-            "+",
-            "--1",
-            " 1",
-            "1 ",
-            "1_0",
-            "0x10",
-            "1.0",
-        ] {
+        for raw in ["", "-", "+", "--1", " 1", "1 ", "1_0", "0x10", "1.0"] {
             assert_eq!(read(Type::Int, raw), None, "{raw}");
         }
     }

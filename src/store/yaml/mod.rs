@@ -1,13 +1,30 @@
-//! YAML: the store, put together from scanner, parser, speller and emitter.
+//! YAML: as accepting as Go's yaml.v3 and as YAML 1.2, and of yaml.v3's opinion where the two differ.
+//!
+//! Reading: [`text`] checks the bytes, [`scan`] cuts them into tokens and [`comments`] finds what
+//! stands between them, [`parse`] puts [`tree`] together, [`cook`] and [`resolve`] say what a
+//! scalar means, [`weave`] gives every comment its container.
+//! Writing: [`seal`] puts tokens in and values back, [`block`] the metadata, [`edit`] changes one
+//! place, [`emit`] writes whole texts, [`spell`] single values.
 
 mod block;
+mod comments;
+mod cook;
 mod edit;
 mod emit;
+mod names;
 mod parse;
 mod resolve;
+mod scalar;
+mod scan;
 mod seal;
 mod shape;
 mod spell;
+mod text;
+mod tree;
+mod weave;
+
+#[cfg(test)]
+mod suite;
 
 use super::{EmitError, Layout, ParseError, ParseOptions, Store};
 use crate::document::{Data, Document, NodeId, Span, Splice, Value};
