@@ -298,7 +298,7 @@ impl<'a> Opening<'a, '_> {
             .open(&token, leaves.aad(), &mut self.plaintext)
             .map_err(|error| DecryptError::Token(place(), error))?;
         if let Some(stash) = self.stash.as_deref_mut() {
-            stash.remember(leaves.aad(), token.ty, &self.plaintext, value.text);
+            stash.remember(leaves.aad(), token.ty, &self.plaintext, token.text);
         }
         let Some(ty) = token.ty.value() else {
             self.list_comment(leaf);
@@ -377,7 +377,7 @@ impl<'a> Opening<'a, '_> {
             return;
         };
         if let Some(stash) = self.stash.as_deref_mut() {
-            stash.remember(&aad, TokenType::Comment, &self.plaintext, text);
+            stash.remember(&aad, TokenType::Comment, &self.plaintext, token.text);
         }
         let value = Value {
             ty: Type::Str,
