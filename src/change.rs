@@ -87,16 +87,14 @@ pub fn unset(
             ChangeError::Scalar(Path(path.0[..steps].to_vec()))
         });
     }
-    let parent = document.find(0, &Path(above.to_vec())).ok_or_else(missing)?;
+    let parent = document
+        .find(0, &Path(above.to_vec()))
+        .ok_or_else(missing)?;
     Ok(applied(document, store.remove(document, parent, found)))
 }
 
 /// Goes down as far as the path leads: the node reached and the number of steps taken.
-fn descend(
-    document: &Document,
-    root: NodeId,
-    path: &Path,
-) -> Result<(NodeId, usize), ChangeError> {
+fn descend(document: &Document, root: NodeId, path: &Path) -> Result<(NodeId, usize), ChangeError> {
     let mut at = root;
     for (taken, step) in path.0.iter().enumerate() {
         let here = || Path(path.0[..taken].to_vec());

@@ -2,13 +2,14 @@
 //!
 //! Pure, and all or nothing: no byte of plaintext leaves before the MAC was verified.
 
-use crate::crypto::{DataKey, Mac, OpenError, Opener, Stash, Token, TokenType};
+use crate::crypto::{DataKey, Mac, OpenError, Sealer, Stash, Token, TokenError, TokenType};
 use crate::document::{
-    Document, Leaf, LeafKind, Leaves, NodeId, NoMarking, Path, Splice, Type, Value, canonical,
+    Document, Leaf, LeafKind, Leaves, NoMarking, NodeId, Path, Splice, Type, Value, canonical,
     splice,
 };
 use crate::metadata::{Metadata, Selection, Spelling};
 use crate::store::{ParseOptions, Store};
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use zeroize::Zeroizing;
@@ -40,7 +41,9 @@ pub enum DecryptWarning {
     #[error("a comment in {0} cannot be decrypted and stays as it is")]
     LockedComment(Place),
     /// The MAC is wrong or missing, and the user said to go on.
-    #[error("the MAC does not match and is ignored: values may have been added, removed or changed")]
+    #[error(
+        "the MAC does not match and is ignored: values may have been added, removed or changed"
+    )]
     MacIgnored,
 }
 
@@ -102,7 +105,7 @@ pub fn decrypt(
     options: DecryptOptions,
     stash: Option<&mut Stash>,
 ) -> Result<Decrypted, DecryptError> {
-    let opener = Opener::new(data_key);
+    let opener = Opener::new(data_key, metadata);
     let mut spellings = open_spellings(&opener, metadata);
     let mut opening = Opening::new(document, store, metadata, &opener, &spellings);
     opening.stash = stash;
@@ -135,10 +138,10 @@ const MISSPELLED_ROUNDS: usize = 3;
 /// Opened spellings by the key of their path.
 type Spellings = HashMap<String, Zeroizing<Vec<u8>>>;
 
-fn open_spellings(opener: &Opener, metadata: &Metadata) -> Spellings {
+fn open_spellings(opener: &Opener<'_>, metadata: &Metadata) -> Spellings {
     let mut opened = Spellings::new();
     for spelling in &metadata.bulla.spelling {
-        let Some(Ok(token)) = Token::parse(spelling.token.as_bytes()) else {
+        let Ok(token) = Token::parse(spelling.token.as_bytes()) else {
             continue;
         };
         let mut text = Zeroizing::new(Vec::new());
@@ -159,13 +162,43 @@ fn remember_spellings(stash: &mut Stash, metadata: &Metadata, opened: &Spellings
     }
 }
 
+/// Opens tokens of both ciphers; a file has one, so the other is hardly ever set up.
+struct Opener<'k> {
+    data_key: &'k DataKey,
+    usual: Sealer,
+    other: OnceCell<Sealer>,
+}
+
+impl<'k> Opener<'k> {
+    fn new(data_key: &'k DataKey, metadata: &Metadata) -> Self {
+        Self {
+            data_key,
+            usual: Sealer::new(data_key, metadata.cipher()),
+            other: OnceCell::new(),
+        }
+    }
+
+    fn open(
+        &self,
+        token: &Token<'_>,
+        aad: &[u8],
+        out: &mut Zeroizing<Vec<u8>>,
+    ) -> Result<(), OpenError> {
+        if token.cipher == self.usual.cipher() {
+            return self.usual.open(token, aad, out);
+        }
+        let other = || Sealer::new(self.data_key, token.cipher);
+        self.other.get_or_init(other).open(token, aad, out)
+    }
+}
+
 /// One pass over an encrypted document.
 struct Opening<'a, 's> {
     document: &'a Document,
     store: &'a dyn Store,
     metadata: &'a Metadata,
     selection: &'a Selection,
-    opener: &'a Opener,
+    opener: &'a Opener<'a>,
     spellings: &'a Spellings,
     stash: Option<&'s mut Stash>,
     mac: Mac,
@@ -186,7 +219,7 @@ impl<'a> Opening<'a, '_> {
         document: &'a Document,
         store: &'a dyn Store,
         metadata: &'a Metadata,
-        opener: &'a Opener,
+        opener: &'a Opener<'a>,
         spellings: &'a Spellings,
     ) -> Self {
         Self {
@@ -256,8 +289,8 @@ impl<'a> Opening<'a, '_> {
     ) -> Result<(), DecryptError> {
         let place = || Place(leaves.path());
         let token = match Token::parse(value.text) {
-            Some(Ok(token)) if value.ty == Type::Str => token,
-            Some(Err(_)) => return Err(DecryptError::UnknownType(place())),
+            Ok(token) if value.ty == Type::Str => token,
+            Err(TokenError::Type) => return Err(DecryptError::UnknownType(place())),
             _ => return Err(DecryptError::NotEncrypted(place())),
         };
         self.plaintext.clear();
@@ -265,9 +298,9 @@ impl<'a> Opening<'a, '_> {
             .open(&token, leaves.aad(), &mut self.plaintext)
             .map_err(|error| DecryptError::Token(place(), error))?;
         if let Some(stash) = self.stash.as_deref_mut() {
-            stash.remember(leaves.aad(), token.ty, &self.plaintext, value.text);
+            stash.remember(leaves.aad(), token.ty, &self.plaintext, token.text);
         }
-        let Some(ty) = token.ty.value_type() else {
+        let Some(ty) = token.ty.value() else {
             self.list_comment(leaf);
             return Ok(());
         };
@@ -333,7 +366,7 @@ impl<'a> Opening<'a, '_> {
     fn comment(&mut self, leaf: &Leaf, leaves: &Leaves<'_, &'a Selection>) {
         let text = self.document.value(leaf.id).text;
         let place = || Place(leaves.path());
-        let Some(Ok(token)) = Token::parse(text) else {
+        let Ok(token) = Token::parse(text) else {
             if self.selection.covers(leaf) && !text.is_empty() {
                 self.warnings.push(DecryptWarning::PlainComment(place()));
             }
@@ -344,7 +377,7 @@ impl<'a> Opening<'a, '_> {
             return;
         };
         if let Some(stash) = self.stash.as_deref_mut() {
-            stash.remember(&aad, TokenType::Comment, &self.plaintext, text);
+            stash.remember(&aad, TokenType::Comment, &self.plaintext, token.text);
         }
         let value = Value {
             ty: Type::Str,
@@ -386,7 +419,7 @@ impl<'a> Opening<'a, '_> {
     fn verify_mac(&mut self, ignore: bool) -> Result<Vec<DecryptWarning>, DecryptError> {
         let computed = self.mac.clone().finish();
         let verified = self.stored_mac().and_then(|stored| {
-            if Mac::equal(&computed, &stored) {
+            if computed.matches(&stored) {
                 Ok(())
             } else {
                 Err(DecryptError::Mac)
@@ -406,7 +439,7 @@ impl<'a> Opening<'a, '_> {
             return Err(DecryptError::NoMac);
         }
         let mut stored = Zeroizing::new(Vec::new());
-        let Some(Ok(token)) = Token::parse(text.as_bytes()) else {
+        let Ok(token) = Token::parse(text.as_bytes()) else {
             return Err(DecryptError::LockedMac);
         };
         let aad = self.metadata.last_modified.as_bytes();
@@ -416,7 +449,24 @@ impl<'a> Opening<'a, '_> {
         }
     }
 
+    /// Puts aliases back that were keys.
+    fn respell_keys(&mut self) {
+        for (name, text) in self.spellings {
+            let Some((branch, path)) = Spelling::place_of_key(name) else {
+                continue;
+            };
+            let document = self.document;
+            let value = document.find(branch, &path);
+            let key = value.and_then(|id| document.key_of(document.parent(id)?, id));
+            if let Some(key) = key {
+                let region = self.store.region(document, key);
+                self.splices.push(Splice::new(region, text.to_vec()));
+            }
+        }
+    }
+
     fn finish(mut self) -> (Zeroizing<Vec<u8>>, Fingerprints) {
+        self.respell_keys();
         self.splices.extend(self.store.detach(self.document));
         let text = splice(&self.document.source, &mut self.splices);
         (text, self.expected)

@@ -3,7 +3,9 @@
 //! Pure: the time, the randomness and the key are parameters. What comes out has been
 //! decrypted again in memory and compared with what went in.
 
-use crate::crypto::{Cipher, DataKey, Mac, Nonces, Random, Sealer, Stash, Token, TokenType};
+use crate::crypto::{
+    Cipher, DataKey, Mac, Nonces, Random, SealError, Sealer, Stash, Token, TokenType,
+};
 use crate::decrypt::{self, DecryptError, DecryptOptions};
 use crate::document::{
     Document, Kind, Leaf, LeafKind, Leaves, NodeId, Path, Splice, Type, Value, canonical, splice,
@@ -54,7 +56,9 @@ pub enum EncryptError {
     #[error("the encrypted comment in {0} would match unencrypted_comment_regex")]
     CommentGuard(Path),
     /// The encrypted text did not decrypt to the original: a defect of bulla.
-    #[error("self-check failed near byte {offset}: the encrypted text would not decrypt to the original")]
+    #[error(
+        "self-check failed near byte {offset}: the encrypted text would not decrypt to the original"
+    )]
     SelfCheck {
         /// The first byte of the original that would have come back different.
         offset: usize,
@@ -65,6 +69,9 @@ pub enum EncryptError {
     /// As `SelfCheck`: the encrypted text could not be decrypted.
     #[error("self-check failed: the encrypted text cannot be decrypted")]
     SelfCheckDecrypt(#[source] Box<DecryptError>),
+    /// No nonce could be drawn, or the value is too long for the cipher.
+    #[error(transparent)]
+    Seal(#[from] SealError),
 }
 
 /// Encrypts `document`.
@@ -113,14 +120,15 @@ pub fn encrypt(document: &Document, how: Encryption<'_>) -> Result<Encrypted, En
         nonces: &mut nonces,
         stash: &mut stash,
     };
-    metadata.mac = Some(seal.fresh(&mac, TokenType::Str, metadata.last_modified.as_bytes()));
+    let aad = metadata.last_modified.as_bytes();
+    metadata.mac = Some(ascii(seal.fresh(mac.as_bytes(), TokenType::Str, aad)?));
     metadata.bulla.spelling = spellings
-        .iter()
-        .map(|(path, text)| Spelling {
-            path: path.clone(),
-            token: seal.text(text, TokenType::Str, &Spelling::aad(path)),
+        .into_iter()
+        .map(|(path, text)| {
+            let token = ascii(seal.token(&text, TokenType::Str, &Spelling::aad(&path))?);
+            Ok(Spelling { path, token })
         })
-        .collect();
+        .collect::<Result<_, EncryptError>>()?;
     splices.extend(store.attach(document, &metadata.to_data(), layout));
     let text = splice(&document.source, &mut splices);
     let check = Check {
@@ -136,6 +144,11 @@ pub fn encrypt(document: &Document, how: Encryption<'_>) -> Result<Encrypted, En
         sealed,
         clear,
     })
+}
+
+/// A token is ASCII.
+fn ascii(token: Vec<u8>) -> String {
+    String::from_utf8_lossy(&token).into_owned()
 }
 
 /// Which scalars are encrypted where they stand; empty where there are no aliases to ask for it.
@@ -159,24 +172,28 @@ struct Seal<'a, 'r> {
 }
 
 impl Seal<'_, '_> {
-    fn token(&mut self, plaintext: &[u8], ty: TokenType, aad: &[u8]) -> Vec<u8> {
+    fn token(
+        &mut self,
+        plaintext: &[u8],
+        ty: TokenType,
+        aad: &[u8],
+    ) -> Result<Vec<u8>, EncryptError> {
         if let Some(token) = self.stash.take(aad, ty, plaintext) {
-            return token;
+            return Ok(token.to_vec());
         }
-        let mut out = Vec::with_capacity(plaintext.len() * 4 / 3 + 140);
-        self.sealer.seal(plaintext, ty, aad, self.nonces, &mut out);
-        out
+        self.fresh(plaintext, ty, aad)
     }
 
-    fn text(&mut self, plaintext: &[u8], ty: TokenType, aad: &[u8]) -> String {
-        // A token is ASCII.
-        String::from_utf8_lossy(&self.token(plaintext, ty, aad)).into_owned()
-    }
-
-    fn fresh(&mut self, plaintext: &[u8], ty: TokenType, aad: &[u8]) -> String {
+    fn fresh(
+        &mut self,
+        plaintext: &[u8],
+        ty: TokenType,
+        aad: &[u8],
+    ) -> Result<Vec<u8>, EncryptError> {
         let mut out = Vec::new();
-        self.sealer.seal(plaintext, ty, aad, self.nonces, &mut out);
-        String::from_utf8_lossy(&out).into_owned()
+        self.sealer
+            .seal(plaintext, ty, aad, self.nonces, &mut out)?;
+        Ok(out)
     }
 }
 
@@ -219,7 +236,31 @@ impl<'a> Sealing<'a, '_> {
             }
         }
         self.finish_alias();
+        self.alias_keys();
         Ok(())
+    }
+
+    /// A key that is an alias of an encrypted value would become the token: it is written out.
+    fn alias_keys(&mut self) {
+        if self.in_place.is_empty() {
+            return;
+        }
+        let document = self.document;
+        for (branch_number, branch) in document.branches.iter().enumerate() {
+            for id in branch.first..branch.end {
+                let node = document.node(id);
+                let is_key = node.kind == Kind::Alias && node.is_key;
+                if !is_key || !self.in_place[node.target as usize] {
+                    continue;
+                }
+                let path = document.path(node.end);
+                let source = document.slice(self.store.region(document, id)).to_vec();
+                self.splices
+                    .push(self.store.expand(document, id, &mut |_| None));
+                let key = Spelling::of_key(branch_number, &path);
+                self.spellings.push((key, Zeroizing::new(source)));
+            }
+        }
     }
 
     fn comment(
@@ -231,7 +272,7 @@ impl<'a> Sealing<'a, '_> {
         if text.is_empty() || !self.selection.covers(leaf) {
             return Ok(());
         }
-        let token = self.seal.token(text, TokenType::Comment, leaves.aad());
+        let token = self.seal.token(text, TokenType::Comment, leaves.aad())?;
         if self.selection.clears_comment(&token) {
             return Err(EncryptError::CommentGuard(leaves.path()));
         }
@@ -256,9 +297,9 @@ impl<'a> Sealing<'a, '_> {
             return Err(EncryptError::NestedToken(leaves.path()));
         }
         if let Some(alias) = leaf.via {
-            self.value_in_alias(leaf, alias, encrypt, leaves);
+            self.value_in_alias(leaf, alias, encrypt, leaves)?;
         } else if encrypt {
-            self.value_in_place(leaf.id, value, leaf, leaves);
+            self.value_in_place(value, leaf, leaves)?;
         } else {
             self.clear += usize::from(value.ty != Type::Null && !value.text.is_empty());
         }
@@ -267,15 +308,18 @@ impl<'a> Sealing<'a, '_> {
 
     fn value_in_place(
         &mut self,
-        id: NodeId,
         value: Value<'_>,
         leaf: &Leaf,
         leaves: &Leaves<'_, &'a Selection>,
-    ) {
+    ) -> Result<(), EncryptError> {
+        let id = leaf.id;
+        let Some(ty) = TokenType::of(value.ty) else {
+            return Ok(());
+        };
         let plaintext = self.plaintext(id, value);
-        let ty = TokenType::from(value.ty);
-        let token = self.seal.token(plaintext, ty, leaves.aad());
-        self.splices.push(self.store.seal(self.document, id, &token));
+        let token = self.seal.token(plaintext, ty, leaves.aad())?;
+        self.splices
+            .push(self.store.seal(self.document, id, &token));
         self.sealed += 1;
         let value = Value {
             ty: value.ty,
@@ -287,6 +331,7 @@ impl<'a> Sealing<'a, '_> {
             let key = Spelling::key(leaf.branch, &leaves.path());
             self.spellings.push((key, Zeroizing::new(region.to_vec())));
         }
+        Ok(())
     }
 
     /// What goes into the token: the source's own spelling of a number or truth value
@@ -311,12 +356,12 @@ impl<'a> Sealing<'a, '_> {
         alias: NodeId,
         encrypt: bool,
         leaves: &Leaves<'_, &'a Selection>,
-    ) {
+    ) -> Result<(), EncryptError> {
         let value = self.document.value(leaf.id);
-        let token = encrypt.then(|| {
-            self.seal
-                .token(value.text, TokenType::from(value.ty), leaves.aad())
-        });
+        let token = match TokenType::of(value.ty).filter(|_| encrypt) {
+            Some(ty) => Some(self.seal.token(value.text, ty, leaves.aad())?),
+            None => None,
+        };
         let there = self.in_place[leaf.id as usize];
         let pending = self.pending.get_or_insert_with(|| Pending {
             alias,
@@ -326,6 +371,7 @@ impl<'a> Sealing<'a, '_> {
         });
         pending.expand |= encrypt || there;
         pending.tokens.push(token);
+        Ok(())
     }
 
     /// An alias that leads to tokens, or stands where there must be some, is written out.
@@ -338,9 +384,9 @@ impl<'a> Sealing<'a, '_> {
         }
         self.sealed += pending.tokens.iter().flatten().count();
         let mut tokens = pending.tokens.into_iter();
-        let splice = self
-            .store
-            .expand(self.document, pending.alias, &mut |_| tokens.next().flatten());
+        let splice = self.store.expand(self.document, pending.alias, &mut |_| {
+            tokens.next().flatten()
+        });
         let region = self.store.region(self.document, pending.alias);
         let source = self.document.slice(region).to_vec();
         self.splices.push(splice);
@@ -367,7 +413,7 @@ impl Check<'_> {
             .store
             .parse(text, self.parsing)
             .map_err(EncryptError::SelfCheckParse)?;
-        self.rebind_comments(&mut document, seal);
+        self.rebind_comments(&mut document, seal)?;
         let options = DecryptOptions::default();
         let back = decrypt::decrypt(
             &document,
@@ -389,10 +435,14 @@ impl Check<'_> {
     /// A comment belongs to the container that the *encrypted* text puts it in: the metadata
     /// block behind a last comment can move it to another one. Such a comment is sealed
     /// again, for the place where it will be read; the token keeps its length.
-    fn rebind_comments(&self, document: &mut Document, seal: &mut Seal<'_, '_>) {
+    fn rebind_comments(
+        &self,
+        document: &mut Document,
+        seal: &mut Seal<'_, '_>,
+    ) -> Result<(), EncryptError> {
         let before = self.containers(self.plain);
         if before.is_empty() {
-            return;
+            return Ok(());
         }
         let after = self.containers(document);
         for (old, new) in before.iter().zip(&after) {
@@ -400,13 +450,14 @@ impl Check<'_> {
                 continue;
             }
             let text = self.plain.value(old.id).text;
-            let token = seal.token(text, TokenType::Comment, &new.aad);
+            let token = seal.token(text, TokenType::Comment, &new.aad)?;
             let node = *document.node(new.id);
             let replacement = self.store.seal(document, new.id, &token);
             if replacement.text.len() == node.span.range().len() {
                 document.source[node.span.range()].copy_from_slice(&replacement.text);
             }
         }
+        Ok(())
     }
 
     /// Every comment in the order of the text.

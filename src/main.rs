@@ -1,1 +1,7 @@
-fn main() {}
+//! The program: see `bulla::cli`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    bulla::cli::run()
+}

@@ -1,16 +1,19 @@
 //! Groups of flags that several commands share.
 
 use crate::cli::failure::{Failure, Outcome, Status};
-use clap::{Args, ValueEnum};
+use crate::store::{self, STORES, Store};
+use clap::Args;
 use std::path::PathBuf;
 
-/// The formats that `--input-type` and `--output-type` take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// JSON.
-    Json,
-    /// YAML.
-    Yaml,
+/// A format given by name.
+///
+/// # Errors
+/// Where there is no such format; the message lists those that there are.
+pub fn format(name: &str) -> Result<&'static dyn Store, String> {
+    store::by_name(name).ok_or_else(|| {
+        let names: Vec<_> = STORES.iter().map(|store| store.name()).collect();
+        format!("there are: {}", names.join(", "))
+    })
 }
 
 /// Flags of every command.
@@ -18,7 +21,13 @@ pub enum Format {
 pub struct Global {
     /// The configuration file; without it, `.sops.yaml` is looked for from the file's directory
     /// upwards, then from the working directory.
-    #[arg(long, global = true, value_name = "FILE", env = "SOPS_CONFIG", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "SOPS_CONFIG",
+        hide_env_values = true
+    )]
     pub config: Option<PathBuf>,
     /// Columns a level of indentation in newly written text.
     #[arg(long, global = true, value_name = "N")]
@@ -41,21 +50,27 @@ pub struct Global {
 }
 
 /// Which format a file has.
-#[derive(Args, Clone, Debug, Default)]
+#[derive(Args, Clone, Default)]
 pub struct Types {
-    /// The format of the input; without it the file's name says.
-    #[arg(long, value_name = "FORMAT")]
-    pub input_type: Option<Format>,
-    /// The format of the output; without it that of the file.
-    #[arg(long, value_name = "FORMAT")]
-    pub output_type: Option<Format>,
+    /// The format of the input (yaml or json); without it the file's name says.
+    #[arg(long, value_name = "FORMAT", value_parser = format)]
+    pub input_type: Option<&'static dyn Store>,
+    /// The format of the output (yaml or json); without it that of the file.
+    #[arg(long, value_name = "FORMAT", value_parser = format)]
+    pub output_type: Option<&'static dyn Store>,
 }
 
 /// Which keys may open the file.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Recipients {
     /// age recipients, separated by commas; they win over the configuration's.
-    #[arg(short, long, value_name = "RECIPIENTS", env = "SOPS_AGE_RECIPIENTS", hide_env_values = true)]
+    #[arg(
+        short,
+        long,
+        value_name = "RECIPIENTS",
+        env = "SOPS_AGE_RECIPIENTS",
+        hide_env_values = true
+    )]
     pub age: Option<String>,
     #[command(flatten)]
     others: OtherKeys,
@@ -68,9 +83,19 @@ struct OtherKeys {
     kms: Option<String>,
     #[arg(long, hide = true, env = "SOPS_GCP_KMS_IDS", hide_env_values = true)]
     gcp_kms: Option<String>,
-    #[arg(long, hide = true, env = "SOPS_HUAWEICLOUD_KMS_IDS", hide_env_values = true)]
+    #[arg(
+        long,
+        hide = true,
+        env = "SOPS_HUAWEICLOUD_KMS_IDS",
+        hide_env_values = true
+    )]
     hckms: Option<String>,
-    #[arg(long, hide = true, env = "SOPS_AZURE_KEYVAULT_URLS", hide_env_values = true)]
+    #[arg(
+        long,
+        hide = true,
+        env = "SOPS_AZURE_KEYVAULT_URLS",
+        hide_env_values = true
+    )]
     azure_kv: Option<String>,
     #[arg(long, hide = true, env = "SOPS_VAULT_URIS", hide_env_values = true)]
     hc_vault_transit: Option<String>,
@@ -93,7 +118,10 @@ impl Recipients {
             ("pgp", &self.others.pgp),
         ];
         for (flag, value) in others {
-            if value.as_deref().is_some_and(|value| !value.trim().is_empty()) {
+            if value
+                .as_deref()
+                .is_some_and(|value| !value.trim().is_empty())
+            {
                 let message = format!("--{flag}: this version encrypts to age recipients only");
                 return Err(Failure::new(Status::General, message)
                     .hint("leave the flag, or the environment variable that sets it, out"));
@@ -106,7 +134,10 @@ impl Recipients {
 /// The entries of a list that commas separate, blanks around them removed.
 pub fn comma_list(text: &str) -> Vec<String> {
     let entries = text.split(',').map(str::trim);
-    entries.filter(|entry| !entry.is_empty()).map(String::from).collect()
+    entries
+        .filter(|entry| !entry.is_empty())
+        .map(String::from)
+        .collect()
 }
 
 /// Which values are encrypted; they win over the configuration's.
@@ -157,7 +188,12 @@ impl Selectors {
 #[derive(Args, Clone, Debug, Default)]
 pub struct Unlocking {
     /// Key types in the order in which they are tried, separated by commas.
-    #[arg(long, value_name = "TYPES", env = "SOPS_DECRYPTION_ORDER", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "TYPES",
+        env = "SOPS_DECRYPTION_ORDER",
+        hide_env_values = true
+    )]
     pub decryption_order: Option<String>,
     /// Open the file though its MAC does not match.
     #[arg(long)]

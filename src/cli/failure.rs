@@ -5,11 +5,10 @@
 
 use crate::change::ChangeError;
 use crate::config::ConfigError;
-use crate::crypto::ShamirError;
 use crate::decrypt::DecryptError;
 use crate::document::PathError;
 use crate::encrypt::EncryptError;
-use crate::keys::{KeyError, WrapError};
+use crate::keys::{KeyError, WrapKeysError};
 use crate::metadata::MetadataError;
 use crate::store::EmitError;
 use std::fmt::Display;
@@ -95,7 +94,10 @@ impl Failure {
     }
 
     /// Prints the failure to stderr.
-    #[allow(clippy::print_stderr, reason = "the one place where errors are printed")]
+    #[allow(
+        clippy::print_stderr,
+        reason = "the one place where errors are printed"
+    )]
     pub fn print(&self) {
         eprintln!("bulla: {}", self.message);
         for hint in &self.hints {
@@ -105,7 +107,10 @@ impl Failure {
 }
 
 /// Prints a warning to stderr; the command goes on.
-#[allow(clippy::print_stderr, reason = "the one place where warnings are printed")]
+#[allow(
+    clippy::print_stderr,
+    reason = "the one place where warnings are printed"
+)]
 pub fn warn(message: impl Display) {
     eprintln!("bulla: warning: {message}");
 }
@@ -147,15 +152,12 @@ impl From<KeyError> for Failure {
     }
 }
 
-impl From<WrapError> for Failure {
-    fn from(error: WrapError) -> Self {
-        Self::new(Status::General, format!("could not generate data key: {error}"))
-    }
-}
-
-impl From<ShamirError> for Failure {
-    fn from(error: ShamirError) -> Self {
-        Self::new(Status::General, error)
+impl From<WrapKeysError> for Failure {
+    fn from(error: WrapKeysError) -> Self {
+        Self::new(
+            Status::General,
+            format!("could not generate data key: {error}"),
+        )
     }
 }
 
@@ -168,6 +170,7 @@ impl From<EncryptError> for Failure {
             EncryptError::CommentGuard(_) => {
                 "change unencrypted_comment_regex so that it cannot match `ENC[…]`"
             }
+            EncryptError::Seal(_) => "nothing was written",
             EncryptError::SelfCheck { .. }
             | EncryptError::SelfCheckParse(_)
             | EncryptError::SelfCheckDecrypt(_) => {
@@ -189,12 +192,14 @@ impl From<DecryptError> for Failure {
                 Status::Decrypt,
                 Some("was it added by hand? use `bulla edit` or `bulla set` to add values"),
             ),
-            DecryptError::UnknownType(_)
-            | DecryptError::Token(..)
-            | DecryptError::Type { .. } => (Status::Decrypt, None),
+            DecryptError::UnknownType(_) | DecryptError::Token(..) | DecryptError::Type { .. } => {
+                (Status::Decrypt, None)
+            }
             DecryptError::NoMac | DecryptError::LockedMac | DecryptError::Mac => (
                 Status::Mac,
-                Some("compare with the last good version in git; --ignore-mac opens the file anyway"),
+                Some(
+                    "compare with the last good version in git; --ignore-mac opens the file anyway",
+                ),
             ),
         };
         let failure = Self::new(status, error);

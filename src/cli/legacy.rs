@@ -50,7 +50,13 @@ impl Flags {
             let takes_value = argument.get_action().takes_values();
             let names = std::iter::once(long.to_owned())
                 .chain(argument.get_short().map(String::from))
-                .chain(argument.get_all_aliases().into_iter().flatten().map(String::from));
+                .chain(
+                    argument
+                        .get_all_aliases()
+                        .into_iter()
+                        .flatten()
+                        .map(String::from),
+                );
             for name in names {
                 let long = long.to_owned();
                 flags.insert(name, Flag { long, takes_value });
@@ -102,7 +108,9 @@ impl Flags {
                 }
                 (Some(known), None) => {
                     let mut word = OsString::from(format!("--{}", known.long));
-                    if known.takes_value && let Some(value) = arguments.next() {
+                    if known.takes_value
+                        && let Some(value) = arguments.next()
+                    {
                         word.push("=");
                         word.push(value);
                     }

@@ -156,9 +156,9 @@ impl Sealer {
         out: &mut Vec<u8>,
     ) -> Result<(), SealError> {
         match self.cipher() {
-            Cipher::Aes256Gcm => self.seal_with(plaintext, ty, aad, &nonces.next::<32>()?, out),
+            Cipher::Aes256Gcm => self.seal_with(plaintext, ty, aad, &nonces.take::<32>()?, out),
             Cipher::XChaCha20Poly1305 => {
-                self.seal_with(plaintext, ty, aad, &nonces.next::<24>()?, out)
+                self.seal_with(plaintext, ty, aad, &nonces.take::<24>()?, out)
             }
         }
     }

@@ -115,7 +115,9 @@ mod tests {
     #[test]
     fn it_is_sha_512_in_upper_case_hex_over_the_values_end_to_end() {
         let mut mac = Mac::new(false);
-        VALUES.iter().for_each(|value| mac.update(value.as_bytes()));
+        for value in VALUES {
+            mac.update(value.as_bytes());
+        }
         let plain = Sha512::digest(VALUES.concat());
         let hex: String = plain.iter().map(|byte| format!("{byte:02X}")).collect();
         assert_eq!(text(mac), hex);

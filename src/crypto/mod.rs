@@ -22,6 +22,7 @@ pub use hmac::Hmac;
 pub use mac::{Digest, Mac};
 pub use nonces::Nonces;
 pub use random::{Random, RandomError, SystemRandom};
+pub use shamir::ShamirError;
 pub use stash::Stash;
 pub use token::{Token, TokenError, TokenType};
 

@@ -32,7 +32,7 @@ impl<'r> Nonces<'r> {
     ///
     /// # Errors
     /// [`RandomError`] where the source of randomness fails.
-    pub fn next<const N: usize>(&mut self) -> Result<[u8; N], RandomError> {
+    pub fn take<const N: usize>(&mut self) -> Result<[u8; N], RandomError> {
         if self.drawn.len() - self.at < N {
             self.draw(N)?;
         }
@@ -87,8 +87,8 @@ mod tests {
         let mut nonces = Nonces::new(&mut system);
         let mut seen = HashSet::new();
         for _ in 0..1_000 {
-            assert!(seen.insert(nonces.next::<32>().unwrap().to_vec()));
-            assert!(seen.insert(nonces.next::<24>().unwrap().to_vec()));
+            assert!(seen.insert(nonces.take::<32>().unwrap().to_vec()));
+            assert!(seen.insert(nonces.take::<24>().unwrap().to_vec()));
         }
     }
 
@@ -97,18 +97,18 @@ mod tests {
         let mut once = Once(0);
         let mut nonces = Nonces::new(&mut once);
         for _ in 0..8 {
-            assert_eq!(nonces.next::<32>(), Ok([9; 32]));
+            assert_eq!(nonces.take::<32>(), Ok([9; 32]));
         }
-        assert_eq!(nonces.next::<32>(), Err(RandomError));
-        assert_eq!(nonces.next::<24>(), Err(RandomError));
+        assert_eq!(nonces.take::<32>(), Err(RandomError));
+        assert_eq!(nonces.take::<24>(), Err(RandomError));
         assert_eq!(once.0, 256);
     }
 
     #[test]
     fn nothing_is_drawn_before_it_is_needed_and_any_length_can_be() {
         let mut exhausted = Exhausted;
-        assert_eq!(Nonces::new(&mut exhausted).next::<0>(), Ok([]));
+        assert_eq!(Nonces::new(&mut exhausted).take::<0>(), Ok([]));
         let mut system = SystemRandom;
-        assert_ne!(Nonces::new(&mut system).next::<5000>(), Ok([0; 5000]));
+        assert_ne!(Nonces::new(&mut system).take::<5000>(), Ok([0; 5000]));
     }
 }

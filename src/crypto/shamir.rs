@@ -174,10 +174,10 @@ mod tests {
     #[test]
     fn the_place_stands_last_and_the_polynomial_is_the_drawn_one() {
         // Threshold 2: y = secret + x * drawn.
-        let shares = split(&[10, 20], 3, 2, &mut Counting(1)).unwrap();
-        assert_eq!(*shares[0], [10 ^ 1, 20 ^ 2, 1]);
-        assert_eq!(*shares[1], [10 ^ 2, 20 ^ 4, 2]);
-        assert_eq!(*shares[2], [10 ^ 3, 20 ^ 6, 3]);
+        let shares = split(&[0x0a, 0x14], 3, 2, &mut Counting(1)).unwrap();
+        assert_eq!(*shares[0], [0x0a ^ 1, 0x14 ^ 2, 1]);
+        assert_eq!(*shares[1], [0x0a ^ 2, 0x14 ^ 4, 2]);
+        assert_eq!(*shares[2], [0x0a ^ 3, 0x14 ^ 6, 3]);
     }
 
     #[test]

@@ -43,8 +43,9 @@ fn seal(sealer: &Sealer, plaintext: &[u8], aad: &[u8], nonce: &[u8]) -> Vec<u8> 
     let mut random = Fixed(nonce.to_vec());
     let mut out = b"before ".to_vec();
     let mut nonces = Nonces::new(&mut random);
-    let sealed = sealer.seal(plaintext, TokenType::Str, aad, &mut nonces, &mut out);
-    sealed.unwrap();
+    sealer
+        .seal(plaintext, TokenType::Str, aad, &mut nonces, &mut out)
+        .unwrap();
     assert!(out.starts_with(b"before "));
     out.split_off(7)
 }

@@ -22,7 +22,10 @@ impl std::fmt::Debug for Data {
         match self {
             Self::Scalar(ty, _) => write!(f, "{ty:?}"),
             Self::List(items) => f.debug_list().entries(items).finish(),
-            Self::Map(entries) => f.debug_list().entries(entries.iter().map(|e| &e.1)).finish(),
+            Self::Map(entries) => f
+                .debug_list()
+                .entries(entries.iter().map(|e| &e.1))
+                .finish(),
             Self::Comment(..) => write!(f, "Comment"),
         }
     }

@@ -4,9 +4,11 @@
 //! verb changes text by splicing into it. What is not spliced cannot change.
 
 mod data;
+mod float;
 mod path;
-mod scalar;
+pub mod scalar;
 mod splice;
+pub mod time;
 mod walk;
 
 pub use data::Data;

@@ -36,7 +36,10 @@ impl Path {
         let mut rest = text;
         while !rest.is_empty() {
             let at = text.len() - rest.len();
-            let error = |problem| PathError { problem, at: at + 1 };
+            let error = |problem| PathError {
+                problem,
+                at: at + 1,
+            };
             rest = if let Some(inside) = rest.strip_prefix('[') {
                 let (step, behind) = bracket(inside).map_err(error)?;
                 steps.push(step);
@@ -131,7 +134,10 @@ impl Document {
     #[must_use]
     pub fn path(&self, id: NodeId) -> Path {
         let mut steps = Vec::new();
-        let branch = self.branches.iter().find(|b| (b.first..b.end).contains(&id));
+        let branch = self
+            .branches
+            .iter()
+            .find(|b| (b.first..b.end).contains(&id));
         let mut at = branch.and_then(|b| b.root).unwrap_or(id);
         while at < id && id < self.node(at).end {
             let (mut index, mut inside) = (0, None);
@@ -166,7 +172,10 @@ impl Document {
     /// The collection that holds `id`; `None` for a root.
     #[must_use]
     pub fn parent(&self, id: NodeId) -> Option<NodeId> {
-        let first = self.branches.iter().find(|b| (b.first..b.end).contains(&id));
+        let first = self
+            .branches
+            .iter()
+            .find(|b| (b.first..b.end).contains(&id));
         let from = first.map_or(0, |b| b.first);
         (from..id).rev().find(|&above| self.node(above).end > id)
     }

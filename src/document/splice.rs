@@ -23,14 +23,16 @@ impl Splice {
 }
 
 /// `source` with all `splices` applied. They need not come in order;
-/// insertions at one place keep the order in which they were given.
+/// insertions at one place keep the order in which they were given,
+/// and stand before what is replaced there.
 ///
 /// # Panics
 /// Where two splices overlap: that is a mistake of a store, and the text would be wrong.
 #[must_use]
 pub fn splice(source: &[u8], splices: &mut [Splice]) -> Zeroizing<Vec<u8>> {
-    if !splices.is_sorted_by_key(|s| s.span.start) {
-        splices.sort_by_key(|s| s.span.start);
+    let order = |s: &Splice| (s.span.start, s.span.end);
+    if !splices.is_sorted_by_key(order) {
+        splices.sort_by_key(order);
     }
     let grown: usize = splices.iter().map(|s| s.text.len()).sum();
     let mut out = Zeroizing::new(Vec::with_capacity(source.len() + grown));

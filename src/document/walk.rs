@@ -160,7 +160,10 @@ impl<M: Marking> Leaves<'_, M> {
     /// The collections that hold the leaf just given, from the root down: the node
     /// (an alias where one led into it) and the number of steps on the path to it.
     pub fn containers(&self) -> impl Iterator<Item = (NodeId, usize)> + '_ {
-        self.stack.iter().skip(1).map(|frame| (frame.id, frame.steps))
+        self.stack
+            .iter()
+            .skip(1)
+            .map(|frame| (frame.id, frame.steps))
     }
 
     fn named(&self, way: Way) -> Step {

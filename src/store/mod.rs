@@ -6,6 +6,29 @@
 use crate::document::{Data, Document, NodeId, Span, Splice, Value};
 use zeroize::Zeroizing;
 
+mod json;
+mod yaml;
+
+pub use json::Json;
+pub use yaml::Yaml;
+
+/// Every format.
+pub static STORES: [&dyn Store; 2] = [&Json, &Yaml];
+
+/// The store whose suffix `name` ends with.
+#[must_use]
+pub fn by_file_name(name: &str) -> Option<&'static dyn Store> {
+    let name = name.to_ascii_lowercase();
+    let fits = |store: &&&dyn Store| store.suffixes().iter().any(|end| name.ends_with(end));
+    STORES.iter().find(fits).copied()
+}
+
+/// The store called `name`.
+#[must_use]
+pub fn by_name(name: &str) -> Option<&'static dyn Store> {
+    STORES.iter().find(|store| store.name() == name).copied()
+}
+
 /// The deepest nesting any store reads; deeper input is refused with an error.
 pub const MAX_DEPTH: usize = 1_000;
 
@@ -39,7 +62,7 @@ pub struct ParseOptions {
 /// How new text is laid out.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Layout {
-    /// Columns a level, where the user chose it; 0 stands for tabs in JSON.
+    /// Columns a level, where the user chose it; in JSON 0 puts every value on a line of its own at the margin.
     /// `None`: as the text does it, else as sops does.
     pub indent: Option<usize>,
 }
@@ -52,6 +75,9 @@ pub struct Layout {
 pub trait Store: Sync {
     /// The name that `--input-type` takes.
     fn name(&self) -> &'static str;
+
+    /// The ends of file names that tell this format, with their dot, in lower case.
+    fn suffixes(&self) -> &'static [&'static str];
 
     /// Parses `source`, in memory proportional to it, without recursion.
     ///

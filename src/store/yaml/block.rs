@@ -8,15 +8,15 @@ use crate::store::Layout;
 /// The key of the metadata.
 const KEY: &[u8] = b"sops";
 
-/// Columns a level of the block, where the user chose nothing: as sops.
-const INDENT: usize = 4;
-
 /// See [`crate::store::Store::attach`].
 ///
 /// Every branch gets the block as its last entry. Where a root is no mapping, there is no
 /// place for an entry: the whole file then gets one more document that holds nothing else.
 pub fn attach(document: &Document, metadata: &Data, layout: Layout) -> Vec<Splice> {
-    let indent = layout.indent.filter(|&n| n > 0).unwrap_or(INDENT);
+    let indent = layout
+        .indent
+        .filter(|&n| n > 0)
+        .unwrap_or(emit::DEFAULT_INDENT);
     let block = Block {
         document,
         metadata,
@@ -138,7 +138,9 @@ fn detach_lines(document: &Document, key: NodeId, own_document: bool) -> Splice 
     }
     let value_end = document.node(document.node(key).end).span.end as usize;
     let Some(line_end) = memchr::memchr(b'\n', &source[value_end..]) else {
-        let before = source[..start].strip_suffix(b"\n").unwrap_or(&source[..start]);
+        let before = source[..start]
+            .strip_suffix(b"\n")
+            .unwrap_or(&source[..start]);
         let before = before.strip_suffix(b"\r").unwrap_or(before);
         return ended(document, Span::new(before.len(), source.len()));
     };

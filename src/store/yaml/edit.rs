@@ -25,19 +25,25 @@ pub fn replace(document: &Document, id: NodeId, data: &Data, layout: Layout) -> 
         emit::emit_flow(data, &mut text);
         return Splice::new(all, text);
     }
+    let parent = document.parent(id).map(|parent| document.node(parent));
+    let column = parent.map_or(0, |parent| parent.indent as usize);
     if let Data::Scalar(ty, text) = data
         && !is_block_collection(node)
     {
-        return replace_scalar(document, node, Value { ty: *ty, text }, all);
+        let value = Value { ty: *ty, text };
+        return replace_scalar(document, node, value, column, all);
     }
     let editor = Editor::new(document, layout);
     if is_root(document, id) {
-        let text = emit::emit_root(data, editor.indent, editor.newline);
+        let mut text = Vec::new();
+        emit::emit(std::slice::from_ref(data), editor.indent, &mut text);
+        trim_line_end(&mut text);
         return Splice::new(all, text);
     }
     let span = from_indicator(document, id, all);
     let mut text = Vec::new();
-    emit::emit_block(data, node.indent as usize, editor.indent, editor.newline, &mut text);
+    let is_item = parent.is_some_and(|parent| parent.kind == Kind::Sequence);
+    editor.value(data, column, is_item, &mut text);
     trim_line_end(&mut text);
     Splice::new(span, text)
 }
@@ -59,9 +65,15 @@ fn is_root(document: &Document, id: NodeId) -> bool {
 }
 
 /// A scalar for a scalar keeps the style where it can hold the new value.
-fn replace_scalar(document: &Document, node: &Node, value: Value<'_>, all: Span) -> Splice {
+fn replace_scalar(
+    document: &Document,
+    node: &Node,
+    value: Value<'_>,
+    column: usize,
+    all: Span,
+) -> Splice {
     let context = Context {
-        indent: node.indent as usize + document.indent_step as usize,
+        indent: column + document.indent_step as usize,
         ..context_of(document, node)
     };
     let quoted = matches!(node.style, Style::Single | Style::Double);
@@ -177,12 +189,22 @@ impl<'d> Editor<'d> {
             Some(key) => self.key(key, &mut text),
             None => text.push(b'-'),
         }
-        emit::emit_block(data, column, self.indent, self.newline, &mut text);
+        self.value(data, column, key.is_none(), &mut text);
         trim_line_end(&mut text);
         if !open {
             text.extend_from_slice(self.newline);
         }
         Splice::new(Span::new(at, at), text)
+    }
+
+    /// A value behind the `:` or `-` in `column`.
+    fn value(&self, data: &Data, column: usize, is_item: bool, out: &mut Vec<u8>) {
+        let emit = if is_item {
+            emit::emit_item
+        } else {
+            emit::emit_block
+        };
+        emit(data, column, self.indent, self.newline, out);
     }
 
     fn key(&self, key: &[u8], out: &mut Vec<u8>) {
@@ -191,6 +213,7 @@ impl<'d> Editor<'d> {
             in_flow: false,
             newline: self.newline,
             is_key: true,
+            may_keep: false,
             step: self.indent,
         };
         spell::write_string(key, &context, out);

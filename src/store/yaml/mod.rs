@@ -1,11 +1,30 @@
-//! YAML: the store, put together from scanner, parser, speller and emitter.
+//! YAML: as accepting as Go's yaml.v3 and as YAML 1.2, and of yaml.v3's opinion where the two differ.
+//!
+//! Reading: [`text`] checks the bytes, [`scan`] cuts them into tokens and [`comments`] finds what
+//! stands between them, [`parse`] puts [`tree`] together, [`cook`] and [`resolve`] say what a
+//! scalar means, [`weave`] gives every comment its container.
+//! Writing: [`seal`] puts tokens in and values back, [`block`] the metadata, [`edit`] changes one
+//! place, [`emit`] writes whole texts, [`spell`] single values.
 
 mod block;
+mod comments;
+mod cook;
 mod edit;
 mod emit;
+mod names;
+mod parse;
 mod resolve;
+mod scalar;
+mod scan;
 mod seal;
+mod shape;
 mod spell;
+mod text;
+mod tree;
+mod weave;
+
+#[cfg(test)]
+mod suite;
 
 use super::{EmitError, Layout, ParseError, ParseOptions, Store};
 use crate::document::{Data, Document, NodeId, Span, Splice, Value};
@@ -14,12 +33,13 @@ use zeroize::Zeroizing;
 /// YAML as Go's yaml.v3 reads it, and all of YAML 1.2.
 pub struct Yaml;
 
-/// Columns a level in new text, where the user chose nothing: as sops.
-const INDENT: usize = 4;
-
 impl Store for Yaml {
     fn name(&self) -> &'static str {
         "yaml"
+    }
+
+    fn suffixes(&self) -> &'static [&'static str] {
+        &[".yaml", ".yml"]
     }
 
     fn parse(
@@ -90,7 +110,14 @@ impl Store for Yaml {
 
     fn emit(&self, branches: &[Data], layout: Layout) -> Result<Zeroizing<Vec<u8>>, EmitError> {
         let mut out = Zeroizing::new(Vec::new());
-        emit::emit(branches, layout.indent.filter(|&n| n > 0).unwrap_or(INDENT), &mut out);
+        emit::emit(
+            branches,
+            layout
+                .indent
+                .filter(|&n| n > 0)
+                .unwrap_or(emit::DEFAULT_INDENT),
+            &mut out,
+        );
         Ok(out)
     }
 

@@ -4,14 +4,7 @@ use super::spell::{self, Context};
 use crate::document::{Document, Kind, Node, NodeId, Span, Splice, Style, Type, Value};
 
 /// Tags that promise a type which a token has not; they cannot stay in front of one.
-const TYPED_TAGS: [&[u8]; 6] = [
-    b"int",
-    b"float",
-    b"bool",
-    b"null",
-    b"timestamp",
-    b"binary",
-];
+const TYPED_TAGS: [&[u8]; 6] = [b"int", b"float", b"bool", b"null", b"timestamp", b"binary"];
 
 fn is_typed_tag(tag: &[u8]) -> bool {
     let name = tag.strip_suffix(b">").unwrap_or(tag);
@@ -100,7 +93,13 @@ pub fn open(document: &Document, id: NodeId, value: Value<'_>) -> Splice {
     let mut text = Vec::with_capacity(value.text.len() + 8);
     if keeps_header(document, node) {
         let context = context_of(document, node);
-        if spell::write_in_style(node.style, value, &context, header(document, node), &mut text) {
+        if spell::write_in_style(
+            node.style,
+            value,
+            &context,
+            header(document, node),
+            &mut text,
+        ) {
             return Splice::new(node.body, text);
         }
         text.clear();
@@ -152,8 +151,19 @@ pub fn context_of(document: &Document, node: &Node) -> Context {
         in_flow: node.in_flow,
         newline: newline(document),
         is_key: node.is_key,
+        may_keep: may_keep(document, node),
         step,
     }
+}
+
+/// True where no empty line follows the node, so that a block scalar may end in empty lines.
+fn may_keep(document: &Document, node: &Node) -> bool {
+    let behind = &document.source[node.span.end as usize..];
+    let Some(line_end) = memchr::memchr(b'\n', behind) else {
+        return true;
+    };
+    let next = behind[line_end + 1..].split(|&b| b == b'\n').next();
+    next.is_none_or(|line| !line.trim_ascii().is_empty())
 }
 
 /// The line end that the document uses.

@@ -1,0 +1,249 @@
+//! The configuration that applies to a file, and the plan it makes for encrypting it.
+
+use super::args::{Recipients, Selectors};
+use super::encrypt::SealingFlags;
+use super::failure::{Failure, Outcome, Status, warn};
+use super::{Context, input};
+use crate::config::{Config, Matched, Rule, RuleKey, candidates, companion};
+use crate::crypto::Cipher;
+use crate::document::Data;
+use crate::keys::{KeyGroup, KeyGroups, PROVIDERS, Provider};
+use crate::metadata::Selection;
+use crate::store::Yaml;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// A configuration file that was found and read.
+pub struct Found {
+    /// The file.
+    pub path: PathBuf,
+    /// Its directory, absolute: paths in rules are relative to it.
+    pub directory: PathBuf,
+    /// What it says.
+    pub config: Config,
+}
+
+/// How a file is to be encrypted.
+pub struct Plan {
+    /// The recipients.
+    pub keys: KeyGroups,
+    /// Which leaves are encrypted.
+    pub selection: Selection,
+    /// The MAC covers encrypted leaves only.
+    pub mac_only_encrypted: bool,
+    /// The cipher of new tokens.
+    pub cipher: Cipher,
+}
+
+/// Finds and reads the configuration for `file`: the one that `--config` names, else the
+/// nearest from the file's directory upwards, else from the working directory upwards.
+///
+/// # Errors
+/// Where a configuration was found, or named, and cannot be read.
+pub fn find(context: &Context, file: Option<&Path>) -> Outcome<Option<Found>> {
+    let Some(path) = locate(context, file) else {
+        return Ok(None);
+    };
+    let name = path.display().to_string();
+    let text = std::fs::read(&path)
+        .map_err(|error| Failure::new(Status::General, format!("{name}: {error}")))?;
+    let general = |failure: Failure| Failure {
+        status: Status::General,
+        ..failure
+    };
+    let document =
+        input::parse(&name, &Yaml, Zeroizing::new(text), context.parsing()).map_err(general)?;
+    let root = document.branches.first().and_then(|branch| branch.root);
+    let data = root.map_or_else(Data::null, |root| document.data(root));
+    let absolute = absolute(&path)?;
+    Ok(Some(Found {
+        config: Config::from_data(&data, &path)?,
+        directory: absolute.parent().unwrap_or(&absolute).to_path_buf(),
+        path,
+    }))
+}
+
+fn locate(context: &Context, file: Option<&Path>) -> Option<PathBuf> {
+    if let Some(path) = &context.global.config {
+        return Some(path.clone());
+    }
+    let working = std::env::current_dir().ok();
+    let own = file.and_then(|file| std::path::absolute(file).ok());
+    let own = own.as_deref().and_then(Path::parent);
+    let starts = own.into_iter().chain(working.as_deref());
+    let mut ignored = None;
+    for candidate in starts.flat_map(|start| candidates(start).collect::<Vec<_>>()) {
+        if candidate.is_file() {
+            return Some(candidate);
+        }
+        let misnamed = companion(&candidate);
+        if ignored.is_none() && misnamed.is_file() {
+            ignored = Some(misnamed);
+        }
+    }
+    if let Some(misnamed) = ignored {
+        let name = misnamed.display();
+        warn(format!(
+            "{name} is not read: the configuration is called .sops.yaml"
+        ));
+    }
+    None
+}
+
+/// The rule for `file` in a configuration.
+pub fn rule<'f>(found: &'f Found, file: &Path) -> Outcome<Option<Matched<'f>>> {
+    Ok(found.config.rule_for(&absolute(file)?, &found.directory))
+}
+
+fn absolute(path: &Path) -> Outcome<PathBuf> {
+    std::path::absolute(path)
+        .map_err(|error| Failure::new(Status::General, format!("{}: {error}", path.display())))
+}
+
+/// The plan for a new file: flags first, then the rule that matches its path.
+///
+/// # Errors
+/// Where there are no recipients, or flags and rules cannot be followed.
+pub fn plan(
+    context: &Context,
+    file: Option<&Path>,
+    recipients: &Recipients,
+    selectors: &Selectors,
+    sealing: &SealingFlags,
+) -> Outcome<Plan> {
+    let given = given_keys(recipients)?;
+    let found = find(context, file)?;
+    let matched = match (&found, file) {
+        (Some(found), Some(file)) => rule(found, file)?,
+        _ => None,
+    };
+    let rule = matched.map(|matched| matched.rule);
+    if given.is_empty() && rule.is_none() {
+        return Err(no_keys(found.as_ref(), file));
+    }
+    combine(given, rule, selectors, sealing)
+}
+
+/// As [`plan`], but a rule must match.
+///
+/// # Errors
+/// As there, and where there is no configuration or no rule for the file.
+pub fn rule_plan(
+    context: &Context,
+    file: &Path,
+    recipients: &Recipients,
+    selectors: &Selectors,
+    sealing: &SealingFlags,
+) -> Outcome<Plan> {
+    let Some(found) = find(context, Some(file))? else {
+        return Err(no_keys(None, Some(file)));
+    };
+    match rule(&found, file)? {
+        Some(matched) => combine(
+            given_keys(recipients)?,
+            Some(matched.rule),
+            selectors,
+            sealing,
+        ),
+        None => Err(no_keys(Some(&found), Some(file))),
+    }
+}
+
+fn no_keys(found: Option<&Found>, file: Option<&Path>) -> Failure {
+    let name = file.map_or("standard input".into(), |file| file.display().to_string());
+    match found {
+        Some(found) => {
+            let config = found.path.display();
+            let message = format!(
+                "{name}: error loading config: no matching creation rules found in {config}"
+            );
+            let hint = format!("`bulla explain {name}` shows why; or give recipients with --age");
+            Failure::new(Status::General, message).hint(hint)
+        }
+        None => {
+            let message = format!("{name}: config file not found, and no keys provided");
+            Failure::new(Status::General, message)
+                .hint("give recipients with --age, or make a .sops.yaml: `bulla init`")
+        }
+    }
+}
+
+fn combine(
+    given: KeyGroup,
+    rule: Option<&Rule>,
+    selectors: &Selectors,
+    sealing: &SealingFlags,
+) -> Outcome<Plan> {
+    let groups = match rule {
+        Some(rule) if given.is_empty() => rule_groups(rule)?,
+        _ => vec![given],
+    };
+    let threshold = sealing
+        .shamir_secret_sharing_threshold
+        .or(rule.map(|rule| rule.shamir_threshold))
+        .unwrap_or(0);
+    let fields = selectors.fields();
+    if fields.len() > 1 {
+        let names: Vec<_> = fields.iter().map(|(name, _)| *name).collect();
+        let message = format!("cannot use more than one of {}", names.join(", "));
+        return Err(Failure::new(Status::Conflict, message));
+    }
+    let chosen = Selection::from_fields(fields)
+        .map_err(|error| Failure::new(Status::General, error).hint(REGEX_HINT))?;
+    let named = rule.and_then(|rule| rule.cipher);
+    let named = named.and_then(|name| Cipher::from_name(name.as_bytes()));
+    Ok(Plan {
+        keys: KeyGroups { groups, threshold },
+        selection: chosen
+            .or_else(|| rule.and_then(|rule| rule.selection.clone()))
+            .unwrap_or_default(),
+        mac_only_encrypted: selectors.mac_only_encrypted
+            || rule.is_some_and(|rule| rule.mac_only_encrypted),
+        cipher: sealing.cipher.or(named).unwrap_or_default(),
+    })
+}
+
+const REGEX_HINT: &str =
+    "patterns are those of Go's RE2; sops would silently match nothing and leave secrets in clear";
+
+/// New keys for the recipients given by flag or environment.
+fn given_keys(recipients: &Recipients) -> Outcome<KeyGroup> {
+    keys_of(&recipients.age()?)
+}
+
+/// New keys for a list of age recipients that commas separate.
+///
+/// # Errors
+/// Where a text is no recipient.
+pub fn age_keys(text: &str) -> Outcome<KeyGroup> {
+    keys_of(&super::args::comma_list(text))
+}
+
+fn keys_of(recipients: &[String]) -> Outcome<KeyGroup> {
+    let Some(age) = Provider::find("age") else {
+        return Ok(KeyGroup::new());
+    };
+    let keys = recipients.iter().enumerate();
+    keys.map(|(at, text)| age.parse_one(text, at + 1))
+        .collect::<Result<_, _>>()
+        .map_err(|error| Failure::new(Status::General, error))
+}
+
+fn rule_groups(rule: &Rule) -> Outcome<Vec<KeyGroup>> {
+    let group = |keys: &Vec<RuleKey>| keys.iter().enumerate().map(rule_key).collect();
+    rule.groups.iter().map(group).collect()
+}
+
+fn rule_key((at, key): (usize, &RuleKey)) -> Outcome<Box<dyn crate::keys::MasterKey>> {
+    let provider = PROVIDERS.iter().find(|p| p.config_field == key.provider);
+    let Some(provider) = provider else {
+        let message = format!(
+            "the rule names a {} key ({}): this version encrypts to age recipients only",
+            key.provider, key.id
+        );
+        return Err(Failure::new(Status::General, message));
+    };
+    provider
+        .parse_one(&key.id, at + 1)
+        .map_err(|error| Failure::new(Status::General, format!("error loading config: {error}")))
+}

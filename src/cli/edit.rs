@@ -1,0 +1,353 @@
+//! `bulla edit`: an encrypted file in the user's editor.
+//!
+//! The plaintext is in a private directory while the editor runs, and goes with it on every
+//! way out. What was typed is never thrown away: a text that cannot be saved becomes a draft.
+
+use super::args::{Recipients, Selectors, Types, Unlocking};
+use super::configuration;
+use super::editor::Editor;
+use super::encrypt::{self, SealingFlags};
+use super::failure::{Failure, Outcome, Status, note, warn};
+use super::input::{self, Input, Purpose};
+use super::output::{self, Content};
+use super::private_dir::{self, PrivateDir};
+use super::save::{self, SOPS_VERSION, Sealing};
+use super::{Context, draft, unlock};
+use crate::crypto::{Cipher, DataKey, Stash, SystemRandom};
+use crate::document::{Document, splice};
+use crate::metadata::Metadata;
+use crate::store::Store;
+use clap::Args;
+use std::io::BufRead;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// Edit a file in your editor; a file that does not exist starts from an example
+///
+/// The editor is the one that SOPS_EDITOR, EDITOR or VISUAL names.
+#[derive(Args)]
+pub struct Edit {
+    /// The file.
+    pub file: Option<PathBuf>,
+    /// Bring back the last edit of this file that could not be saved.
+    #[arg(long)]
+    pub resume: bool,
+    /// Show the metadata, too; changes of the recipients are saved.
+    #[arg(short, long)]
+    pub show_master_keys: bool,
+    #[command(flatten)]
+    pub recipients: Recipients,
+    #[command(flatten)]
+    pub selectors: Selectors,
+    #[command(flatten)]
+    pub sealing: SealingFlags,
+    #[command(flatten)]
+    pub types: Types,
+    #[command(flatten)]
+    pub unlocking: Unlocking,
+    /// Accepted for sops: edit always writes to the file.
+    #[arg(short, long, hide = true)]
+    pub in_place: bool,
+}
+
+impl Edit {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub fn run(self, context: &Context) -> Outcome {
+        let file = self.file.clone().ok_or_else(super::no_file)?;
+        let editor = Editor::find(&context.environment)
+            .map_err(|error| Failure::new(Status::Editor, error))?;
+        if editor.keeps_history() {
+            let program = editor.program().display();
+            warn(format!(
+                "{program} keeps copies of saved files in its local history"
+            ));
+        }
+        private_dir::sweep(&context.environment);
+        let mut session = if file.exists() {
+            self.existing(context, &file)?
+        } else {
+            self.new_file(context, &file)?
+        };
+        self.resume(context, &file, &mut session)?;
+        session.run(&editor)
+    }
+
+    fn existing<'a>(&'a self, context: &'a Context, file: &'a Path) -> Outcome<Session<'a>> {
+        let mut input = Input::read(context, Some(file), &self.types, None, Purpose::Edit)?;
+        let unlocked = unlock::unlock(context, &mut input, &self.unlocking)?;
+        let plain = unlocked.decrypt(context, &input, self.unlocking.ignore_mac)?;
+        let mut metadata = unlocked.metadata;
+        metadata.raise_version(SOPS_VERSION);
+        Ok(Session {
+            context,
+            file,
+            store: input.store,
+            cipher: metadata.cipher(),
+            metadata,
+            data_key: unlocked.data_key,
+            stash: plain.stash,
+            start: plain.text,
+            input: Some(input),
+            shows_keys: self.show_master_keys,
+            resumed: false,
+        })
+    }
+
+    fn new_file<'a>(&'a self, context: &'a Context, file: &'a Path) -> Outcome<Session<'a>> {
+        let name = file.display().to_string();
+        let (store, _) = input::stores(&name, Some(file), &self.types)?;
+        let plan = configuration::plan(
+            context,
+            Some(file),
+            &self.recipients,
+            &self.selectors,
+            &self.sealing,
+        )?;
+        let (metadata, data_key) =
+            encrypt::new_file(plan.keys, plan.selection, plan.mac_only_encrypted).map_err(
+                |failure| Failure {
+                    status: Status::NoKey,
+                    ..failure
+                },
+            )?;
+        Ok(Session {
+            context,
+            file,
+            store,
+            cipher: plan.cipher,
+            metadata,
+            data_key,
+            stash: Stash::new(),
+            start: Zeroizing::new(store.example().into()),
+            input: None,
+            shows_keys: self.show_master_keys,
+            resumed: false,
+        })
+    }
+
+    fn resume(&self, context: &Context, file: &Path, session: &mut Session<'_>) -> Outcome {
+        if self.resume {
+            session.start = draft::load(context, file, &self.unlocking)?;
+            session.resumed = true;
+        } else if draft::of(context, file).is_some() {
+            note(format!(
+                "there is an unsaved edit of {}; `bulla edit --resume` brings it back",
+                file.display()
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A file being edited.
+struct Session<'a> {
+    context: &'a Context,
+    file: &'a Path,
+    store: &'static dyn Store,
+    metadata: Metadata,
+    data_key: DataKey,
+    cipher: Cipher,
+    stash: Stash,
+    /// The text that the editor starts with.
+    start: Zeroizing<Vec<u8>>,
+    /// The file as it was read; `None` for a new one.
+    input: Option<Input>,
+    shows_keys: bool,
+    /// The text is a draft: it need not be changed again to be saved.
+    resumed: bool,
+}
+
+impl Session<'_> {
+    fn run(mut self, editor: &Editor<'_>) -> Outcome {
+        if self.shows_keys && !self.resumed {
+            self.start = self.with_metadata()?;
+        }
+        let room = 4 * self.start.len() as u64 + (1 << 20);
+        let directory = PrivateDir::new(&self.context.environment, room).map_err(unwritable)?;
+        if !directory.is_memory() {
+            let place = directory.path().display();
+            warn(format!(
+                "no memory-backed place found: the plaintext is on disk in {place} while you edit"
+            ));
+        }
+        let path = directory
+            .write(self.file, &self.start)
+            .map_err(unwritable)?;
+        let (text, document) = self.edited(editor, &directory, &path)?;
+        directory.close().map_err(unwritable)?;
+        self.save(&text, &document)
+    }
+
+    /// Runs the editor until what it leaves can be read.
+    fn edited(
+        &self,
+        editor: &Editor<'_>,
+        directory: &PrivateDir,
+        path: &Path,
+    ) -> Outcome<(Zeroizing<Vec<u8>>, Document)> {
+        loop {
+            let ended = editor.edit(path);
+            let text = directory.read(self.file).map_err(unwritable)?;
+            let unchanged = *text == *self.start;
+            if let Err(error) = ended {
+                let failure = Failure::new(Status::Editor, error);
+                return Err(if unchanged {
+                    failure
+                } else {
+                    self.keep(&text, failure)
+                });
+            }
+            if unchanged && !self.resumed {
+                let message = format!("{}: the file has not changed", self.file.display());
+                return Err(Failure::new(Status::Unchanged, message));
+            }
+            match self.parsed(&text) {
+                Ok(document) => return Ok((text, document)),
+                Err(failure) => {
+                    failure.print();
+                    if !asks_again() {
+                        return Err(self.keep(&text, failure));
+                    }
+                }
+            }
+        }
+    }
+
+    fn parsed(&self, text: &Zeroizing<Vec<u8>>) -> Outcome<Document> {
+        let name = self.file.display().to_string();
+        let parse = |text| input::parse(&name, self.store, text, self.context.parsing());
+        let document = parse(text.clone())?;
+        if document.branches.is_empty() {
+            let message = format!("{name}: the file is empty");
+            return Err(Failure::new(Status::NoDocuments, message));
+        }
+        if document.has_metadata() {
+            if !self.shows_keys {
+                return Err(save::already_encrypted(&name));
+            }
+            unlock::metadata(&name, &document)?;
+        } else if self.shows_keys {
+            let message = format!("{name}: the metadata is gone; leave the `sops` entry in");
+            return Err(Failure::new(Status::General, message));
+        }
+        Ok(document)
+    }
+
+    /// The text with the metadata behind it, as `--show-master-keys` shows it.
+    fn with_metadata(&self) -> Outcome<Zeroizing<Vec<u8>>> {
+        let name = self.file.display().to_string();
+        let text = self.start.clone();
+        let document = input::parse(&name, self.store, text, self.context.parsing())?;
+        let mut metadata = self.metadata.clone();
+        metadata.bulla.spelling.clear();
+        if metadata.last_modified.is_empty() {
+            metadata.last_modified = self.context.now();
+        }
+        let layout = self.context.layout();
+        let mut splices = self.store.attach(&document, &metadata.to_data(), layout);
+        Ok(splice(&document.source, &mut splices))
+    }
+
+    fn save(mut self, text: &[u8], document: &Document) -> Outcome {
+        let kept = (self.metadata.clone(), self.data_key.clone());
+        let (context, file) = (self.context, self.file);
+        let saved = self.try_save(document);
+        match saved {
+            Ok(()) => {
+                draft::discard(context, file);
+                Ok(())
+            }
+            Err(failure) => Err(keep(context, file, &kept.0, &kept.1, text, failure)),
+        }
+    }
+
+    fn try_save(&mut self, document: &Document) -> Outcome {
+        let name = self.file.display().to_string();
+        let plain;
+        let document = if self.shows_keys {
+            self.take_keys(&unlock::metadata(&name, document)?)?;
+            let mut splices = self.store.detach(document);
+            let text = splice(&document.source, &mut splices);
+            plain = input::parse(&name, self.store, text, self.context.parsing())?;
+            &plain
+        } else {
+            document
+        };
+        let selection = self.metadata.selection.clone();
+        let sealing = Sealing {
+            metadata: self.metadata.clone(),
+            data_key: self.data_key.clone(),
+            cipher: self.cipher,
+            stash: std::mem::take(&mut self.stash),
+            allow_nested: false,
+        };
+        let encrypted = save::seal(self.context, &name, self.store, document, sealing)?;
+        encrypt::say_clear(&name, document, &selection, encrypted.sealed);
+        match &self.input {
+            Some(input) => save::write_back(self.context, input, &encrypted.text),
+            None => save::finish(
+                &name,
+                output::create(self.file, &encrypted.text, Content::Encrypted),
+            ),
+        }
+    }
+
+    /// Takes over recipients and selection from the metadata that was edited.
+    fn take_keys(&mut self, edited: &Metadata) -> Outcome {
+        let same = edited.keys.same_recipients(&self.metadata.keys)
+            && edited.keys.needed() == self.metadata.keys.needed();
+        self.metadata.selection = edited.selection.clone();
+        self.metadata.mac_only_encrypted = edited.mac_only_encrypted;
+        if !same {
+            self.metadata.keys = edited.keys.clone();
+            self.metadata
+                .keys
+                .wrap_all(&self.data_key, &mut SystemRandom)?;
+        }
+        Ok(())
+    }
+
+    fn keep(&self, text: &[u8], failure: Failure) -> Failure {
+        keep(
+            self.context,
+            self.file,
+            &self.metadata,
+            &self.data_key,
+            text,
+            failure,
+        )
+    }
+}
+
+/// Keeps `text` as a draft, and says so with the failure that made it necessary.
+fn keep(
+    context: &Context,
+    file: &Path,
+    metadata: &Metadata,
+    data_key: &DataKey,
+    text: &[u8],
+    failure: Failure,
+) -> Failure {
+    match draft::keep(context, file, metadata, data_key, text) {
+        Ok(()) => failure.hint(format!(
+            "your edit is kept, encrypted; `bulla edit --resume {}` brings it back",
+            file.display()
+        )),
+        Err(error) => failure.hint(format!("your edit could not be kept: {}", error.message)),
+    }
+}
+
+/// Waits for the user to say that the editor may open again.
+fn asks_again() -> bool {
+    note("press Enter to edit it again, or type q and Enter to stop");
+    let mut line = String::new();
+    let read = std::io::stdin().lock().read_line(&mut line);
+    read.is_ok_and(|n| n > 0) && !line.trim().eq_ignore_ascii_case("q")
+}
+
+fn unwritable(error: impl std::fmt::Display) -> Failure {
+    Failure::new(Status::Unwritable, error)
+}

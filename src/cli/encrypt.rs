@@ -1,0 +1,260 @@
+//! `bulla encrypt`: a plaintext file becomes an encrypted one.
+
+use super::args::{Destination, Recipients, Selectors, Types, Unlocking};
+use super::configuration::{self, Plan};
+use super::failure::{Failure, Outcome, Status, warn};
+use super::input::{self, Input, Purpose};
+use super::output::Content;
+use super::save::{self, Sealing};
+use super::{Context, decrypt, unlock};
+use crate::config::secret_like;
+use crate::crypto::{Cipher, DataKey, Stash, SystemRandom};
+use crate::document::{Document, LeafKind, Type};
+use crate::keys::KeyGroups;
+use crate::metadata::{Metadata, Selection};
+use clap::Args;
+use std::path::PathBuf;
+use zeroize::Zeroizing;
+
+/// Encrypt a file's values, and leave every other byte as it is
+#[derive(Args)]
+pub struct Encrypt {
+    /// The file; standard input without one (then --filename-override is needed).
+    pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub destination: Destination,
+    #[command(flatten)]
+    pub types: Types,
+    #[command(flatten)]
+    pub recipients: Recipients,
+    #[command(flatten)]
+    pub selectors: Selectors,
+    #[command(flatten)]
+    pub sealing: SealingFlags,
+    /// The name by which rule and format are found, in the place of the file's own.
+    #[arg(long, value_name = "NAME")]
+    pub filename_override: Option<PathBuf>,
+    /// Encrypt values that are encrypted tokens already.
+    #[arg(long)]
+    pub allow_nested: bool,
+    #[command(flatten)]
+    pub unlocking: Unlocking,
+}
+
+/// How a new file is sealed.
+#[derive(Args, Clone, Default)]
+pub struct SealingFlags {
+    /// The cipher: AES256_GCM, which sops reads, or XCHACHA20_POLY1305, which it does not.
+    #[arg(long, value_name = "NAME", value_parser = cipher)]
+    pub cipher: Option<Cipher>,
+    /// How many key groups it takes to open the file.
+    #[arg(long, value_name = "N")]
+    pub shamir_secret_sharing_threshold: Option<usize>,
+    /// Accepted for sops; only AWS keys have a context.
+    #[arg(long, hide = true)]
+    pub encryption_context: Option<String>,
+    /// Accepted for sops; only AWS keys have a profile.
+    #[arg(long, hide = true)]
+    pub aws_profile: Option<String>,
+}
+
+fn cipher(name: &str) -> Result<Cipher, String> {
+    Cipher::from_name(name.as_bytes())
+        .ok_or_else(|| "there are: AES256_GCM, XCHACHA20_POLY1305".to_owned())
+}
+
+impl Encrypt {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub fn run(self, context: &Context) -> Outcome {
+        self.check()?;
+        let purpose = if self.destination.in_place {
+            Purpose::Change
+        } else {
+            Purpose::Read
+        };
+        let name = self.filename_override.as_deref();
+        let mut input = Input::read(context, self.file.as_deref(), &self.types, name, purpose)?;
+        let document = self.document(context, &mut input)?;
+        let path = input.path.clone();
+        let plan = configuration::plan(
+            context,
+            path.as_deref(),
+            &self.recipients,
+            &self.selectors,
+            &self.sealing,
+        )?;
+        let (sealing, before) = match self.existing(context, &input, &plan) {
+            Some(existing) => existing,
+            None => (self.fresh(plan)?, None),
+        };
+        if before.is_some_and(|before| before == document.source) {
+            return Ok(());
+        }
+        let selection = sealing.metadata.selection.clone();
+        let encrypted = save::seal(context, &input.name, input.output, &document, sealing)?;
+        say_clear(&input.name, &document, &selection, encrypted.sealed);
+        save::deliver(
+            context,
+            &input,
+            &self.destination,
+            &encrypted.text,
+            Content::Encrypted,
+        )
+    }
+
+    fn check(&self) -> Outcome {
+        save::check_destination(&self.destination, self.file.is_some())?;
+        if self.file.is_none() && self.filename_override.is_none() {
+            let message =
+                "standard input needs --filename-override: the name finds rule and format";
+            return Err(Failure::new(Status::Conflict, message));
+        }
+        Ok(())
+    }
+
+    /// The plaintext, in the output format.
+    fn document(&self, context: &Context, input: &mut Input) -> Outcome<Document> {
+        let document = input.parse()?;
+        if document.branches.is_empty() {
+            let message = format!(
+                "{}: the file is empty, there is nothing to encrypt",
+                input.name
+            );
+            return Err(Failure::new(Status::NoDocuments, message));
+        }
+        if document.has_metadata() {
+            return Err(save::already_encrypted(&input.name));
+        }
+        if input.output.name() == input.store.name() {
+            return Ok(document);
+        }
+        let text = input
+            .output
+            .emit(&decrypt::branches(&document), context.layout())
+            .map_err(|error| Failure::from(error).of(&input.name))?;
+        input::parse(&input.name, input.output, text, context.parsing())
+    }
+
+    /// A new data key, wrapped for everyone.
+    fn fresh(&self, plan: Plan) -> Outcome<Sealing> {
+        let (metadata, data_key) = new_file(plan.keys, plan.selection, plan.mac_only_encrypted)?;
+        Ok(Sealing {
+            metadata,
+            data_key,
+            cipher: plan.cipher,
+            stash: Stash::new(),
+            allow_nested: self.allow_nested,
+        })
+    }
+
+    /// Key and tokens of the encrypted file that `--output` names, where it is one for the same
+    /// recipients and selection and opens with our keys; and what it decrypts to.
+    #[allow(clippy::type_complexity, reason = "a pair that is taken apart at once")]
+    fn existing(
+        &self,
+        context: &Context,
+        input: &Input,
+        plan: &Plan,
+    ) -> Option<(Sealing, Option<Zeroizing<Vec<u8>>>)> {
+        let path = self
+            .destination
+            .output
+            .as_deref()
+            .filter(|path| path.is_file())?;
+        let types = Types {
+            input_type: Some(input.output),
+            output_type: None,
+        };
+        let mut there = Input::read(context, Some(path), &types, None, Purpose::Read).ok()?;
+        let document = there.parse().ok()?;
+        let metadata = unlock::metadata(&there.name, &document).ok()?;
+        let same = metadata.keys.same_recipients(&plan.keys)
+            && metadata.keys.needed() == plan.keys.needed()
+            && metadata.selection == plan.selection
+            && metadata.mac_only_encrypted == plan.mac_only_encrypted
+            && metadata.cipher() == plan.cipher;
+        if !same {
+            return None;
+        }
+        let data_key = unlock::data_key(context, &there.name, &metadata, &self.unlocking).ok()?;
+        let unlocked = unlock::Unlocked {
+            document,
+            metadata,
+            data_key,
+        };
+        let plain = unlocked.decrypt(context, &there, false).ok()?;
+        let sealing = Sealing {
+            metadata: unlocked.metadata,
+            data_key: unlocked.data_key,
+            cipher: plan.cipher,
+            stash: plain.stash,
+            allow_nested: self.allow_nested,
+        };
+        Some((sealing, Some(plain.text)))
+    }
+}
+
+/// Metadata and data key of a new file.
+///
+/// # Errors
+/// Where a key group is empty, or a recipient cannot be encrypted to.
+pub fn new_file(
+    mut keys: KeyGroups,
+    selection: Selection,
+    mac_only_encrypted: bool,
+) -> Outcome<(Metadata, DataKey)> {
+    let data_key = DataKey::generate(&mut SystemRandom)
+        .map_err(|error| Failure::new(Status::General, error))?;
+    keys.wrap_all(&data_key, &mut SystemRandom)?;
+    let metadata = Metadata::new(keys, selection, mac_only_encrypted, save::SOPS_VERSION);
+    Ok((metadata, data_key))
+}
+
+/// How many values in clear are named in warnings.
+const NAMED: usize = 5;
+
+/// Says what a user must not be left to find out: that nothing was encrypted, and values that
+/// stay in clear and look like secrets.
+pub fn say_clear(name: &str, document: &Document, selection: &Selection, sealed: usize) {
+    let (mut suspicious, mut values) = (Vec::new(), 0);
+    let mut leaves = document.leaves(selection);
+    while let Some(leaf) = leaves.advance() {
+        let value = document.value(leaf.id);
+        if leaf.kind == LeafKind::Comment || value.ty == Type::Null {
+            continue;
+        }
+        values += 1;
+        if selection.covers(&leaf) || value.ty != Type::Str {
+            continue;
+        }
+        let path = leaves.path();
+        let key = path.0.iter().rev().find_map(|step| match step {
+            crate::document::Step::Key(key) => Some(key.as_slice()),
+            crate::document::Step::Index(_) => None,
+        });
+        if let Some(why) = secret_like(key.unwrap_or_default(), value.text) {
+            suspicious.push(format!("{path} ({why})"));
+        }
+    }
+    if sealed == 0 && values > 0 {
+        warn(format!(
+            "{name}: no value is encrypted: the selector ({selection}) covers none of them"
+        ));
+    }
+    let more = suspicious.len().saturating_sub(NAMED);
+    suspicious.truncate(NAMED);
+    if !suspicious.is_empty() {
+        let rest = if more > 0 {
+            format!(", and {more} more")
+        } else {
+            String::new()
+        };
+        let list = suspicious.join(", ");
+        warn(format!(
+            "{name}: stays in clear and looks like a secret: {list}{rest}"
+        ));
+    }
+}

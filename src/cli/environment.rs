@@ -1,0 +1,402 @@
+//! The environment: every variable that bulla reads stands in the one list below.
+//!
+//! Nothing else in the package asks for a variable by itself, so the list is complete. What a
+//! child process must not inherit is decided here, too.
+
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    fmt,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// A variable that bulla reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub name: &'static str,
+    purpose: &'static str,
+}
+
+impl Variable {
+    /// What it is for, in one line.
+    #[must_use]
+    pub fn purpose(&self) -> &'static str {
+        self.purpose.trim()
+    }
+}
+
+macro_rules! variables {
+    ($($(#[doc = $purpose:literal])+ $name:ident;)+) => {
+        $($(#[doc = $purpose])+ pub const $name: &str = stringify!($name);)+
+
+        /// Every variable that bulla reads.
+        pub const VARIABLES: &[Variable] = &[
+            $(Variable { name: stringify!($name), purpose: concat!($($purpose),+) },)+
+        ];
+    };
+}
+
+variables! {
+    /// age identities, one or several in a line.
+    SOPS_AGE_KEY;
+    /// A file of age identities.
+    SOPS_AGE_KEY_FILE;
+    /// A command that prints age identities; `SOPS_AGE_RECIPIENT` tells it which is wanted.
+    SOPS_AGE_KEY_CMD;
+    /// A private SSH key to decrypt with.
+    SOPS_AGE_SSH_PRIVATE_KEY_FILE;
+    /// A command that prints a private SSH key; `SOPS_AGE_RECIPIENT` tells it which is wanted.
+    SOPS_AGE_SSH_PRIVATE_KEY_CMD;
+    /// age recipients, comma separated (`--age`).
+    SOPS_AGE_RECIPIENTS;
+    /// PGP fingerprints, comma separated (`--pgp`).
+    SOPS_PGP_FP;
+    /// AWS KMS keys, comma separated (`--kms`).
+    SOPS_KMS_ARN;
+    /// GCP KMS keys, comma separated (`--gcp-kms`).
+    SOPS_GCP_KMS_IDS;
+    /// Azure Key Vault keys, comma separated (`--azure-kv`).
+    SOPS_AZURE_KEYVAULT_URLS;
+    /// Vault transit keys, comma separated (`--hc-vault-transit`).
+    SOPS_VAULT_URIS;
+    /// Huawei Cloud KMS keys, comma separated (`--hckms`).
+    SOPS_HUAWEICLOUD_KMS_IDS;
+    /// The configuration file (`--config`).
+    SOPS_CONFIG;
+    /// Which kinds of key are tried first (`--decryption-order`).
+    SOPS_DECRYPTION_ORDER;
+    /// The program that stands for gpg.
+    SOPS_GPG_EXEC;
+    /// The home directory of gpg.
+    GNUPGHOME;
+    /// The editor; goes before `EDITOR` and `VISUAL`.
+    SOPS_EDITOR;
+    /// The editor.
+    EDITOR;
+    /// The editor, where neither `SOPS_EDITOR` nor `EDITOR` names one.
+    VISUAL;
+    /// `1`: give a known editor no arguments of ours, and do not ask it to leave nothing behind.
+    BULLA_EDITOR_RAW;
+    /// `1`: refuse to decrypt for an editor where there is no memory-backed directory.
+    BULLA_REQUIRE_RAM;
+    /// Where programs are looked for; entries that are not absolute are passed over.
+    PATH;
+    /// The home directory.
+    HOME;
+    /// The home directory, on Windows.
+    USERPROFILE;
+    /// The configuration directory, on Windows.
+    APPDATA;
+    /// The directory of local state, on Windows.
+    LOCALAPPDATA;
+    /// The configuration directory instead of `~/.config`.
+    XDG_CONFIG_HOME;
+    /// A directory of this login, in memory as a rule.
+    XDG_RUNTIME_DIR;
+    /// The state directory instead of `~/.local/state`.
+    XDG_STATE_HOME;
+    /// The directory for temporary files.
+    TMPDIR;
+    /// Not empty: no colour.
+    NO_COLOR;
+}
+
+/// Variables with credentials of services that an editor has no business to know.
+const CREDENTIALS: &[&str] = &[
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "VAULT_TOKEN",
+    "GOOGLE_CREDENTIALS",
+    "GOOGLE_OAUTH_ACCESS_TOKEN",
+    "CLOUDSDK_AUTH_ACCESS_TOKEN",
+    "AZURE_CLIENT_SECRET",
+    "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+    "AZURE_PASSWORD",
+    "HUAWEICLOUD_SDK_SK",
+    "HUAWEICLOUD_SDK_SECURITY_TOKEN",
+];
+
+/// Who is started, and so what is kept from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Child {
+    /// gpg, a key command: needs credentials of services, but none of our keys.
+    Helper,
+    /// An editor: needs neither.
+    Editor,
+}
+
+impl Child {
+    fn must_not_see(self, name: &str) -> bool {
+        let key =
+            name.starts_with("SOPS_AGE_KEY") || name.starts_with("BULLA_") && name.contains("KEY");
+        key || self == Self::Editor && CREDENTIALS.contains(&name)
+    }
+}
+
+/// The environment as it was when the process started.
+#[derive(Clone, Default)]
+pub struct Environment {
+    values: BTreeMap<OsString, OsString>,
+}
+
+impl Environment {
+    /// The environment of this process.
+    #[must_use]
+    pub fn of_process() -> Self {
+        std::env::vars_os().collect()
+    }
+
+    /// The value of a variable that is set, even if to nothing.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<&OsStr> {
+        self.values.get(OsStr::new(name)).map(OsString::as_os_str)
+    }
+
+    /// The value of a variable that is set to some text; what is not UTF-8 counts as unset.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.value(name)?.to_str().filter(|text| !text.is_empty())
+    }
+
+    /// The value of a variable that is set to some path.
+    #[must_use]
+    pub fn path(&self, name: &str) -> Option<&Path> {
+        self.value(name)
+            .filter(|value| !value.is_empty())
+            .map(Path::new)
+    }
+
+    /// Whether a variable says yes: `1`, `t`, `true` in any case.
+    #[must_use]
+    pub fn flag(&self, name: &str) -> bool {
+        self.text(name).is_some_and(|text| {
+            ["1", "t", "true"]
+                .iter()
+                .any(|yes| text.eq_ignore_ascii_case(yes))
+        })
+    }
+
+    /// Whether colour may be used as far as the environment is concerned.
+    #[must_use]
+    pub fn allows_color(&self) -> bool {
+        self.path(NO_COLOR).is_none()
+    }
+
+    /// The user's home directory.
+    #[must_use]
+    pub fn home(&self) -> Option<&Path> {
+        self.path(if cfg!(windows) { USERPROFILE } else { HOME })
+    }
+
+    /// The user's configuration directory, where sops looks for it on this system.
+    #[must_use]
+    pub fn config_dir(&self) -> Option<PathBuf> {
+        if cfg!(windows) {
+            return self.path(APPDATA).map(Path::to_path_buf);
+        }
+        if let Some(path) = self.path(XDG_CONFIG_HOME) {
+            // Go's os.UserConfigDir refuses what is relative; so do we, everywhere
+            return path.is_absolute().then(|| path.to_path_buf());
+        }
+        let below = if cfg!(target_os = "macos") {
+            "Library/Application Support"
+        } else {
+            ".config"
+        };
+        self.home().map(|home| home.join(below))
+    }
+
+    /// Where what must outlive this process is kept for the user.
+    #[must_use]
+    pub fn state_dir(&self) -> Option<PathBuf> {
+        if cfg!(windows) {
+            return self.path(LOCALAPPDATA).map(|path| path.join("bulla"));
+        }
+        let base = match self.path(XDG_STATE_HOME).filter(|path| path.is_absolute()) {
+            Some(path) => path.to_path_buf(),
+            None => self.home()?.join(".local/state"),
+        };
+        Some(base.join("bulla"))
+    }
+
+    /// The directory for temporary files, always absolute.
+    #[must_use]
+    pub fn temp_dir(&self) -> PathBuf {
+        match self.path(TMPDIR) {
+            Some(path) if path.is_absolute() && cfg!(unix) => path.to_path_buf(),
+            _ if cfg!(unix) => PathBuf::from("/tmp"),
+            _ => std::env::temp_dir(),
+        }
+    }
+
+    /// The file that a command's first word names: itself where it is a path, else the first
+    /// executable of that name in an absolute entry of `PATH`. Never one of the working directory.
+    #[must_use]
+    pub fn program(&self, word: &OsStr) -> Option<PathBuf> {
+        let named = Path::new(word);
+        if named.components().count() != 1 || named.is_absolute() {
+            return Some(named.to_path_buf());
+        }
+        let path = self.value(PATH)?;
+        std::env::split_paths(path)
+            .filter(|directory| directory.is_absolute())
+            .flat_map(|directory| candidates(&directory, word))
+            .find(|file| is_executable(file))
+    }
+
+    /// Takes from a command's environment what its program must not see.
+    pub fn scrub(&self, command: &mut Command, child: Child) {
+        for name in self.values.keys() {
+            if name.to_str().is_some_and(|name| child.must_not_see(name)) {
+                command.env_remove(name);
+            }
+        }
+    }
+}
+
+impl<N: Into<OsString>, V: Into<OsString>> FromIterator<(N, V)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
+        let values = variables.into_iter().map(|(name, value)| {
+            let name = name.into();
+            // names of variables have no case on Windows
+            let name = if cfg!(windows) {
+                name.to_ascii_uppercase()
+            } else {
+                name
+            };
+            (name, value.into())
+        });
+        Self {
+            values: values.collect(),
+        }
+    }
+}
+
+/// Names only: values may be keys.
+impl fmt::Debug for Environment {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_set().entries(self.values.keys()).finish()
+    }
+}
+
+#[cfg(unix)]
+fn candidates(directory: &Path, word: &OsStr) -> [PathBuf; 1] {
+    [directory.join(word)]
+}
+
+#[cfg(not(unix))]
+fn candidates(directory: &Path, word: &OsStr) -> [PathBuf; 4] {
+    ["", ".exe", ".cmd", ".bat"].map(|ending| {
+        let mut name = word.to_os_string();
+        name.push(ending);
+        directory.join(name)
+    })
+}
+
+#[cfg(unix)]
+fn is_executable(file: &Path) -> bool {
+    file.is_file() && rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+#[cfg(not(unix))]
+fn is_executable(file: &Path) -> bool {
+    file.is_file()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen_by(child: Child, variables: &[&str]) -> Vec<String> {
+        let environment: Environment = variables.iter().map(|name| (*name, "x")).collect();
+        let mut command = Command::new("true");
+        environment.scrub(&mut command, child);
+        let removed: Vec<_> = command
+            .get_envs()
+            .map(|(name, _)| name.to_owned())
+            .collect();
+        variables
+            .iter()
+            .filter(|name| !removed.contains(&OsString::from(**name)))
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn children_see_no_key_and_editors_no_credential() {
+        let variables = [
+            "SOPS_AGE_KEY",
+            "SOPS_AGE_KEY_CMD",
+            "BULLA_SEAL_KEY",
+            "VAULT_TOKEN",
+            "AWS_SECRET_ACCESS_KEY",
+            "TERM",
+            "BULLA_EDITOR_RAW",
+        ];
+        assert_eq!(
+            seen_by(Child::Editor, &variables),
+            ["TERM", "BULLA_EDITOR_RAW"]
+        );
+        assert_eq!(
+            seen_by(Child::Helper, &variables),
+            [
+                "VAULT_TOKEN",
+                "AWS_SECRET_ACCESS_KEY",
+                "TERM",
+                "BULLA_EDITOR_RAW"
+            ]
+        );
+    }
+
+    #[test]
+    fn debug_shows_no_value() {
+        let environment: Environment = [("SOPS_AGE_KEY", "hunter2")].into_iter().collect();
+        let shown = format!("{environment:?}");
+        assert!(shown.contains("SOPS_AGE_KEY") && !shown.contains("hunter2"));
+    }
+
+    #[test]
+    fn every_variable_has_a_purpose_and_stands_once() {
+        let mut names: Vec<_> = VARIABLES.iter().map(|variable| variable.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), VARIABLES.len());
+        assert!(
+            VARIABLES
+                .iter()
+                .all(|variable| variable.purpose().len() > 8)
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn programs_come_from_absolute_entries_of_path_only() {
+        let environment: Environment = [(PATH, ".::bin:/nowhere:/bin")].into_iter().collect();
+        assert_eq!(
+            environment.program(OsStr::new("sh")),
+            Some(PathBuf::from("/bin/sh"))
+        );
+        assert_eq!(environment.program(OsStr::new("no-such-program")), None);
+        assert_eq!(
+            environment.program(OsStr::new("./sh")),
+            Some(PathBuf::from("./sh"))
+        );
+    }
+
+    #[cfg(all(unix, not(target_os = "macos")))]
+    #[test]
+    fn an_empty_variable_names_no_directory() {
+        let environment: Environment = [(HOME, "/home/me"), (XDG_CONFIG_HOME, ""), (TMPDIR, "")]
+            .into_iter()
+            .collect();
+        assert_eq!(
+            environment.config_dir(),
+            Some(PathBuf::from("/home/me/.config"))
+        );
+        assert_eq!(environment.temp_dir(), PathBuf::from("/tmp"));
+        assert_eq!(environment.value(TMPDIR), Some(OsStr::new("")));
+    }
+}

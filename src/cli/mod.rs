@@ -1,0 +1,178 @@
+//! The command line: the only layer that touches disk, terminal, environment and clock.
+
+mod args;
+mod completion;
+mod configuration;
+mod decrypt;
+mod draft;
+mod edit;
+pub mod editor;
+mod encrypt;
+pub mod environment;
+mod explain;
+mod failure;
+mod filestatus;
+pub mod identities;
+mod init;
+mod input;
+mod legacy;
+pub mod lock;
+mod original;
+pub mod output;
+pub mod private_dir;
+pub mod process;
+pub mod prompt;
+mod replacement;
+mod rotate;
+mod save;
+mod set;
+mod unlock;
+mod unset;
+mod updatekeys;
+mod words;
+
+use crate::store::{Layout, ParseOptions};
+use args::Global;
+use clap::{CommandFactory, Parser, Subcommand};
+use environment::Environment;
+use failure::{Failure, Outcome, Status};
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Encrypted files for git: a drop-in for SOPS that keeps every byte you did not mean to change.
+///
+/// `bulla FILE` edits a file; `bulla init` makes a key and a first configuration.
+#[derive(Parser)]
+#[command(name = "bulla", disable_version_flag = true, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Encrypt(Box<encrypt::Encrypt>),
+    Decrypt(decrypt::Decrypt),
+    Edit(Box<edit::Edit>),
+    Set(set::Set),
+    Unset(unset::Unset),
+    Rotate(rotate::Rotate),
+    Updatekeys(updatekeys::Updatekeys),
+    Filestatus(filestatus::Filestatus),
+    Init(init::Init),
+    Keygen(init::Keygen),
+    Explain(Box<explain::Explain>),
+    Completion(completion::Completion),
+}
+
+/// What every command knows of the world.
+pub(crate) struct Context {
+    /// The flags of every command.
+    global: Global,
+    /// The environment, read once.
+    environment: Environment,
+}
+
+impl Context {
+    fn parsing(&self) -> ParseOptions {
+        ParseOptions {
+            allow_duplicate_keys: self.global.allow_duplicate_keys,
+        }
+    }
+
+    fn layout(&self) -> Layout {
+        Layout {
+            indent: self.global.indent,
+        }
+    }
+
+    /// The time as sops writes it: RFC 3339, whole seconds, UTC.
+    fn now(&self) -> String {
+        jiff::Timestamp::now()
+            .strftime("%Y-%m-%dT%H:%M:%SZ")
+            .to_string()
+    }
+}
+
+/// Runs the program: arguments, environment and standard streams are those of the process.
+#[must_use]
+pub fn run() -> ExitCode {
+    process::harden();
+    let mut arguments = std::env::args_os();
+    let program = arguments.next().unwrap_or_default();
+    let (arguments, warnings) = legacy::rewrite(arguments.collect(), &Cli::command());
+    for warning in warnings {
+        failure::warn(warning);
+    }
+    let outcome = match arguments.as_slice() {
+        [] => Err(no_file()),
+        [only] if only == "--version" => version(&program),
+        _ => dispatch(arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.print();
+            ExitCode::from(failure.status as u8)
+        }
+    }
+}
+
+fn dispatch(arguments: Vec<OsString>) -> Outcome {
+    let name = OsString::from("bulla");
+    let cli = match Cli::try_parse_from(std::iter::once(name).chain(arguments)) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let context = Context {
+        global: cli.global,
+        environment: Environment::of_process(),
+    };
+    match cli.command {
+        Command::Encrypt(command) => command.run(&context),
+        Command::Decrypt(command) => command.run(&context),
+        Command::Edit(command) => command.run(&context),
+        Command::Set(command) => command.run(&context),
+        Command::Unset(command) => command.run(&context),
+        Command::Rotate(command) => command.run(&context),
+        Command::Updatekeys(command) => command.run(&context),
+        Command::Filestatus(command) => command.run(&context),
+        Command::Init(command) => command.run(&context),
+        Command::Keygen(command) => command.run(&context),
+        Command::Explain(command) => command.run(&context),
+        Command::Completion(command) => command.run(),
+    }
+}
+
+/// Help goes to standard output; a wrong use is status 1, as with sops.
+fn usage(error: &clap::Error) -> Outcome {
+    if !error.use_stderr() {
+        return output::stdout(error.render().to_string().as_bytes())
+            .map_err(|error| Failure::new(Status::Unwritable, error));
+    }
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    Err(Failure::new(Status::General, text.trim_end()))
+}
+
+/// `bulla X.Y.Z`; for tools that call a link named `sops` the version of sops comes first.
+fn version(program: &OsString) -> Outcome {
+    let ours = env!("CARGO_PKG_VERSION");
+    let is_sops = Path::new(program)
+        .file_stem()
+        .is_some_and(|stem| stem == "sops");
+    let line = if is_sops {
+        format!("sops {} (bulla {ours})\n", save::SOPS_VERSION)
+    } else {
+        format!("bulla {ours}\n")
+    };
+    output::stdout(line.as_bytes()).map_err(|error| Failure::new(Status::Unwritable, error))
+}
+
+fn no_file() -> Failure {
+    Failure::new(Status::NoFile, "no file specified")
+        .hint("`bulla FILE` edits a file, `bulla --help` lists the commands")
+}

@@ -1,0 +1,111 @@
+//! `bulla rotate`: a new data key, and with it new tokens for everything.
+
+use super::Context;
+use super::args::{Destination, Types, Unlocking};
+use super::configuration::age_keys;
+use super::failure::{Failure, Outcome, Status};
+use super::input::{self, Input, Purpose};
+use super::output::Content;
+use super::save::{self, Sealing};
+use super::unlock;
+use crate::crypto::{DataKey, Stash, SystemRandom};
+use crate::keys::KeyGroups;
+use clap::Args;
+use std::path::PathBuf;
+
+/// Give a file a new data key, and encrypt everything anew
+#[derive(Args)]
+pub struct Rotate {
+    /// The file.
+    pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub destination: Destination,
+    #[command(flatten)]
+    pub types: Types,
+    #[command(flatten)]
+    pub unlocking: Unlocking,
+    /// age recipients to be added to the first key group, separated by commas.
+    #[arg(long, value_name = "RECIPIENTS")]
+    pub add_age: Option<String>,
+    /// age recipients to be removed, separated by commas.
+    #[arg(long, value_name = "RECIPIENTS")]
+    pub rm_age: Option<String>,
+    /// The name by which the format is told, in the place of the file's own.
+    #[arg(long, value_name = "NAME")]
+    pub filename_override: Option<PathBuf>,
+}
+
+impl Rotate {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub fn run(self, context: &Context) -> Outcome {
+        let file = self.file.as_deref().ok_or_else(super::no_file)?;
+        save::check_destination(&self.destination, true)?;
+        let purpose = if self.destination.in_place {
+            Purpose::Change
+        } else {
+            Purpose::Read
+        };
+        let name = self.filename_override.as_deref();
+        let mut input = Input::read(context, Some(file), &self.types, name, purpose)
+            .map_err(|failure| self.missing(failure))?;
+        let unlocked = unlock::unlock(context, &mut input, &self.unlocking)?;
+        let plain = unlocked.plaintext(context, &input, self.unlocking.ignore_mac)?;
+        let document = input::parse(&input.name, input.store, plain, context.parsing())?;
+        let cipher = unlocked.metadata.cipher();
+        let mut metadata = unlocked.metadata;
+        self.change_keys(&mut metadata.keys)?;
+        let data_key = DataKey::generate(&mut SystemRandom)
+            .map_err(|error| Failure::new(Status::General, error))?;
+        metadata.keys.wrap_all(&data_key, &mut SystemRandom)?;
+        let sealing = Sealing {
+            metadata,
+            data_key,
+            cipher,
+            stash: Stash::new(),
+            allow_nested: false,
+        };
+        let encrypted = save::seal(context, &input.name, input.store, &document, sealing)?;
+        save::deliver(
+            context,
+            &input,
+            &self.destination,
+            &encrypted.text,
+            Content::Encrypted,
+        )
+    }
+
+    fn missing(&self, failure: Failure) -> Failure {
+        if failure.status != Status::NoFile {
+            return failure;
+        }
+        let changes_keys = self.add_age.is_some() || self.rm_age.is_some();
+        Failure {
+            status: if changes_keys {
+                Status::MissingForKeys
+            } else {
+                Status::Unreadable
+            },
+            ..failure
+        }
+    }
+
+    fn change_keys(&self, keys: &mut KeyGroups) -> Outcome {
+        let gone: Vec<_> = age_keys(self.rm_age.as_deref().unwrap_or_default())?;
+        for group in &mut keys.groups {
+            group.retain(|key| !gone.iter().any(|gone| gone.id() == key.id()));
+        }
+        let new = age_keys(self.add_age.as_deref().unwrap_or_default())?;
+        if keys.groups.is_empty() {
+            keys.groups.push(Vec::new());
+        }
+        for key in new {
+            if !keys.groups[0].iter().any(|there| there.id() == key.id()) {
+                keys.groups[0].push(key);
+            }
+        }
+        Ok(())
+    }
+}

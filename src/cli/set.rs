@@ -1,0 +1,173 @@
+//! `bulla set`: one value of an encrypted file.
+
+use super::args::{Types, Unlocking};
+use super::failure::{Failure, Outcome, Status};
+use super::input::{self, Input, Purpose};
+use super::save::{self, Sealing};
+use super::unlock::{self, Unlocked};
+use super::{Context, encrypt};
+use crate::change::{self, ChangeError};
+use crate::crypto::Stash;
+use crate::document::{Data, Document, Path};
+use crate::store::{Json, ParseOptions, Store};
+use clap::Args;
+use std::io::Read;
+use std::path::PathBuf;
+use zeroize::Zeroizing;
+
+/// Set one value of an encrypted file
+///
+/// The value is JSON. An argument can be seen by other users of the machine while the command
+/// runs and stays in the shell's history: prefer --value-stdin or --value-file for secrets.
+#[derive(Args)]
+pub struct Set {
+    /// The file.
+    pub file: Option<PathBuf>,
+    /// The path of the value: `["database"]["hosts"][0]` or `database.hosts[0]`.
+    pub index: Option<String>,
+    /// The value, as JSON; with --value-file the name of a file that holds it.
+    #[arg(allow_hyphen_values = true)]
+    pub value: Option<String>,
+    /// Read the value from the file that the third argument names.
+    #[arg(long)]
+    pub value_file: bool,
+    /// Read the value from standard input.
+    #[arg(long)]
+    pub value_stdin: bool,
+    /// Write nothing where the value is that already.
+    #[arg(long)]
+    pub idempotent: bool,
+    #[command(flatten)]
+    pub types: Types,
+    #[command(flatten)]
+    pub unlocking: Unlocking,
+    /// Accepted for sops; has no effect there either.
+    #[arg(long, hide = true)]
+    pub shamir_secret_sharing_threshold: Option<usize>,
+    /// Accepted for sops: set always writes to the file.
+    #[arg(short, long, hide = true)]
+    pub in_place: bool,
+}
+
+impl Set {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub fn run(self, context: &Context) -> Outcome {
+        if self.value_file && self.value_stdin {
+            let message = "--value-file and --value-stdin exclude one another";
+            return Err(Failure::new(Status::General, message));
+        }
+        let (Some(file), Some(index), true) = (
+            &self.file,
+            &self.index,
+            self.value.is_some() != self.value_stdin,
+        ) else {
+            let message = "set takes a file, a path and a value (with --value-stdin no value)";
+            return Err(Failure::new(Status::NoFile, message));
+        };
+        let path = Path::parse(index)?;
+        let data = parse_value(&self.text()?)?;
+        let edit = |store: &dyn Store, plain: &Document| {
+            change::set(store, plain, &path, &data, context.layout())
+        };
+        change_file(
+            context,
+            file,
+            &self.types,
+            &self.unlocking,
+            self.idempotent,
+            edit,
+        )
+    }
+
+    fn text(&self) -> Outcome<Zeroizing<Vec<u8>>> {
+        let value = self.value.as_deref().unwrap_or_default();
+        let failed =
+            |error| Failure::new(Status::BadSet, format!("cannot read the value: {error}"));
+        let mut text = Zeroizing::new(Vec::new());
+        if self.value_stdin {
+            std::io::stdin()
+                .lock()
+                .read_to_end(&mut text)
+                .map_err(failed)?;
+        } else if self.value_file {
+            *text = std::fs::read(value).map_err(failed)?;
+        } else {
+            text.extend_from_slice(value.as_bytes());
+        }
+        Ok(text)
+    }
+}
+
+/// A value given as JSON. Errors say the place, never the text.
+fn parse_value(text: &Zeroizing<Vec<u8>>) -> Outcome<Data> {
+    let parsed = Json.parse(text.clone(), ParseOptions::default());
+    let document = parsed.map_err(|error| {
+        let message = format!(
+            "the value is not JSON: {error} (at byte {})",
+            error.offset + 1
+        );
+        Failure::new(Status::BadSet, message).hint(r#"a string needs quotes: '"text"'"#)
+    })?;
+    match document.branches.first().and_then(|b| b.root) {
+        Some(root) => Ok(document.data(root)),
+        None => Err(Failure::new(Status::BadSet, "the value is empty")),
+    }
+}
+
+/// Decrypts a file, lets `change` make a new plaintext of the old one, and writes that back
+/// with all tokens of values that did not change. `None` from `change` means no difference.
+///
+/// # Errors
+/// See [`Failure`].
+pub fn change_file(
+    context: &Context,
+    file: &std::path::Path,
+    types: &Types,
+    unlocking: &Unlocking,
+    idempotent: bool,
+    change: impl FnOnce(&dyn Store, &Document) -> Result<Option<Zeroizing<Vec<u8>>>, ChangeError>,
+) -> Outcome {
+    let mut input = Input::read(context, Some(file), types, None, Purpose::Change)?;
+    let unlocked = unlock::unlock(context, &mut input, unlocking)?;
+    let plain = unlocked.decrypt(context, &input, unlocking.ignore_mac)?;
+    let parsed = |text| input::parse(&input.name, input.store, text, context.parsing());
+    let document = parsed(plain.text)?;
+    let changed = change(input.store, &document).map_err(|e| Failure::from(e).of(&input.name))?;
+    let document = match changed {
+        None if idempotent => return Ok(()),
+        None => document,
+        Some(text) => parsed(text)?,
+    };
+    write(context, &input, unlocked, plain.stash, &document)
+}
+
+/// Encrypts `document` under the metadata of the file it came from, and writes it there.
+///
+/// # Errors
+/// See [`Failure`].
+pub fn write(
+    context: &Context,
+    input: &Input,
+    unlocked: Unlocked,
+    stash: Stash,
+    document: &Document,
+) -> Outcome {
+    if document.has_metadata() {
+        return Err(save::already_encrypted(&input.name));
+    }
+    let cipher = unlocked.metadata.cipher();
+    let selection = unlocked.metadata.selection.clone();
+    let sealing = Sealing {
+        metadata: unlocked.metadata,
+        data_key: unlocked.data_key,
+        cipher,
+        stash,
+        allow_nested: false,
+    };
+    let encrypted = save::seal(context, &input.name, input.store, document, sealing)?;
+    encrypt::say_clear(&input.name, document, &selection, encrypted.sealed);
+    save::write_back(context, input, &encrypted.text)
+}

@@ -1,0 +1,188 @@
+//! Opening an encrypted file: its metadata, its data key, its text.
+
+use super::Context;
+use super::args::{Unlocking, comma_list};
+use super::failure::{Failure, Outcome, Status, warn};
+use super::identities::{self, Content, Source};
+use super::input::Input;
+use super::prompt;
+use crate::crypto::{DataKey, Stash};
+use crate::decrypt::{DecryptOptions, decrypt};
+use crate::document::Document;
+use crate::keys::{AgeIdentities, DEFAULT_ORDER, IdentitySource, Prompt};
+use crate::metadata::{Metadata, MetadataError};
+use zeroize::Zeroizing;
+
+/// An encrypted file that was parsed, and the key to it.
+pub struct Unlocked {
+    /// The file as it is.
+    pub document: Document,
+    /// Its metadata.
+    pub metadata: Metadata,
+    /// The key of its tokens.
+    pub data_key: DataKey,
+}
+
+/// A decrypted file.
+pub struct Plain {
+    /// The plaintext.
+    pub text: Zeroizing<Vec<u8>>,
+    /// The tokens of its values.
+    pub stash: Stash,
+}
+
+/// Reads the metadata of a parsed file.
+///
+/// # Errors
+/// Where there is none, or it cannot be read.
+pub fn metadata(name: &str, document: &Document) -> Outcome<Metadata> {
+    let data = metadata_data(document).ok_or(MetadataError::NotFound);
+    data.and_then(|data| Metadata::from_data(&data))
+        .map_err(|error| Failure::from(error).of(name))
+}
+
+/// The metadata block of a file as data: that of the first branch that has one.
+pub fn metadata_data(document: &Document) -> Option<crate::document::Data> {
+    let key = document.branches.iter().find_map(|b| b.metadata)?;
+    Some(document.data(document.node(key).end))
+}
+
+/// Parses an input and finds its data key.
+///
+/// # Errors
+/// Where the file is not encrypted, or no key opens it.
+pub fn unlock(context: &Context, input: &mut Input, flags: &Unlocking) -> Outcome<Unlocked> {
+    let document = input.parse()?;
+    let metadata = metadata(&input.name, &document)?;
+    let data_key = data_key(context, &input.name, &metadata, flags)?;
+    Ok(Unlocked {
+        document,
+        metadata,
+        data_key,
+    })
+}
+
+/// The data key of a file, by the identities of this user.
+///
+/// # Errors
+/// Where no key opens the file; the report names every key that was tried.
+pub fn data_key(
+    context: &Context,
+    name: &str,
+    metadata: &Metadata,
+    flags: &Unlocking,
+) -> Outcome<DataKey> {
+    let order = decryption_order(flags)?;
+    let environment = &context.environment;
+    let recipients = metadata.keys.ids().concat();
+    let commands = recipients
+        .into_iter()
+        .flat_map(|recipient| identities::from_commands(environment, Some(recipient)));
+    let mut identities = identities_of(identities::at_hand(environment).chain(commands));
+    metadata
+        .keys
+        .unwrap_data_key(&order, &mut identities, &mut Terminal)
+        .map_err(|error| {
+            Failure::from(error)
+                .of(name)
+                .hint("no identity yet? `bulla keygen` makes one; then somebody who can open the file adds its recipient with `bulla updatekeys`")
+        })
+}
+
+/// The age identities in `sources`.
+pub fn identities_of(sources: impl Iterator<Item = Source>) -> AgeIdentities {
+    AgeIdentities::load(sources.map(|source| {
+        if let Some(exposed) = &source.warning {
+            warn(exposed);
+        }
+        let origin = source.origin;
+        match source.content {
+            Content::Text(bytes) => IdentitySource::sniffed(origin, bytes),
+            Content::Missing => IdentitySource::Missing { origin },
+            Content::Failed(error) => IdentitySource::Failed {
+                origin,
+                why: error.to_string(),
+            },
+        }
+    }))
+}
+
+/// Asks for passphrases on the terminal.
+struct Terminal;
+
+impl Prompt for Terminal {
+    fn passphrase(&mut self, what: &str) -> Option<Zeroizing<String>> {
+        match prompt::passphrase(&format!("Passphrase of {what}: ")) {
+            Ok(passphrase) => Some(passphrase),
+            Err(error) => {
+                warn(error);
+                None
+            }
+        }
+    }
+}
+
+fn decryption_order(flags: &Unlocking) -> Outcome<Vec<String>> {
+    let Some(order) = &flags.decryption_order else {
+        return Ok(DEFAULT_ORDER.map(String::from).to_vec());
+    };
+    let order = comma_list(order);
+    for (i, word) in order.iter().enumerate() {
+        if order[..i].contains(word) {
+            let message = format!("the decryption order names {word} twice");
+            return Err(Failure::new(Status::DuplicateOrder, message));
+        }
+    }
+    Ok(order)
+}
+
+impl Unlocked {
+    /// Decrypts the file; the MAC is verified unless `ignore_mac`.
+    ///
+    /// # Errors
+    /// Where a token or the MAC does not fit.
+    pub fn decrypt(&self, context: &Context, input: &Input, ignore_mac: bool) -> Outcome<Plain> {
+        let mut stash = Stash::new();
+        let text = self.run(context, input, ignore_mac, Some(&mut stash))?;
+        Ok(Plain { text, stash })
+    }
+
+    /// As [`Unlocked::decrypt`], for those who write nothing back.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn plaintext(
+        &self,
+        context: &Context,
+        input: &Input,
+        ignore_mac: bool,
+    ) -> Outcome<Zeroizing<Vec<u8>>> {
+        self.run(context, input, ignore_mac, None)
+    }
+
+    fn run(
+        &self,
+        context: &Context,
+        input: &Input,
+        ignore_mac: bool,
+        stash: Option<&mut Stash>,
+    ) -> Outcome<Zeroizing<Vec<u8>>> {
+        let options = DecryptOptions {
+            ignore_mac,
+            parsing: context.parsing(),
+        };
+        let decrypted = decrypt(
+            &self.document,
+            input.store,
+            &self.metadata,
+            &self.data_key,
+            options,
+            stash,
+        )
+        .map_err(|error| Failure::from(error).of(&input.name))?;
+        for warning in &decrypted.warnings {
+            warn(format!("{}: {warning}", input.name));
+        }
+        Ok(decrypted.text)
+    }
+}

@@ -1,0 +1,173 @@
+//! `bulla updatekeys`: makes the recipients of files those of their creation rules.
+
+use super::args::{Recipients, Selectors, Types, Unlocking};
+use super::configuration;
+use super::encrypt::SealingFlags;
+use super::failure::{Failure, Outcome, Status, note};
+use super::input::{self, Input, Purpose};
+use super::{Context, output, prompt, save, unlock};
+use crate::crypto::SystemRandom;
+use crate::document::splice;
+use crate::keys::KeyGroups;
+use clap::Args;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+/// Make the recipients of encrypted files those that the configuration says
+///
+/// The data key stays; a recipient that is removed could still know it. `bulla rotate` makes a
+/// new one.
+#[derive(Args)]
+pub struct Updatekeys {
+    /// The files.
+    pub files: Vec<PathBuf>,
+    /// Do not ask.
+    #[arg(short, long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub types: Types,
+    #[command(flatten)]
+    pub unlocking: Unlocking,
+}
+
+impl Updatekeys {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// See [`Failure`]; of several files every failure is printed, and the last error counts them.
+    pub fn run(self, context: &Context) -> Outcome {
+        match self.files.as_slice() {
+            [] => Err(super::no_file()),
+            [file] => self.update(context, file),
+            files => {
+                let mut failed = 0;
+                for file in files {
+                    if let Err(failure) = self.update(context, file) {
+                        failure.print();
+                        failed += 1;
+                    }
+                }
+                if failed == 0 {
+                    return Ok(());
+                }
+                let message = format!("{failed} of {} files failed", files.len());
+                Err(Failure::new(Status::General, message))
+            }
+        }
+    }
+
+    fn update(&self, context: &Context, file: &Path) -> Outcome {
+        let mut input = Input::read(context, Some(file), &self.types, None, Purpose::Change)
+            .map_err(general)?;
+        let document = input.parse().map_err(general)?;
+        let mut metadata = unlock::metadata(&input.name, &document)?;
+        let plan = configuration::rule_plan(
+            context,
+            file,
+            &Recipients::default(),
+            &Selectors::default(),
+            &SealingFlags::default(),
+        )?;
+        let mut wanted = plan.keys;
+        if wanted.groups.len() < 2 {
+            wanted.threshold = 0;
+        }
+        let same =
+            wanted.same_recipients(&metadata.keys) && wanted.needed() == metadata.keys.needed();
+        if same {
+            note(format!("{}: already up to date", input.name));
+            return Ok(());
+        }
+        if !self.confirmed(&input.name, &metadata.keys, &wanted)? {
+            return Ok(());
+        }
+        let data_key = unlock::data_key(context, &input.name, &metadata, &self.unlocking)?;
+        wanted.wrap_all(&data_key, &mut SystemRandom)?;
+        let removed = removes(&metadata.keys, &wanted);
+        metadata.keys = wanted;
+        let body = splice(&document.source, &mut input.store.detach(&document));
+        let body = input::parse(&input.name, input.store, body, context.parsing())?;
+        let mut splices = input
+            .store
+            .attach(&body, &metadata.to_data(), context.layout());
+        let text = splice(&body.source, &mut splices);
+        save::write_back(context, &input, &text)?;
+        note(format!("{}: recipients updated", input.name));
+        if removed {
+            note(format!(
+                "{}: who was removed may have kept the data key: `bulla rotate -i` makes a new one, \
+                 and secrets they have seen should be changed",
+                input.name
+            ));
+        }
+        Ok(())
+    }
+
+    /// Shows what will change, and asks.
+    fn confirmed(&self, name: &str, old: &KeyGroups, new: &KeyGroups) -> Outcome<bool> {
+        let text = format!(
+            "{name}: the following changes will be made to the key groups:\n{}",
+            difference(old, new)
+        );
+        output::stdout(text.as_bytes()).map_err(|error| Failure::new(Status::Unwritable, error))?;
+        if self.yes {
+            return Ok(true);
+        }
+        prompt::confirm("Is this okay? (y/n):")
+            .map_err(|error| Failure::new(Status::General, error))
+    }
+}
+
+fn general(failure: Failure) -> Failure {
+    Failure {
+        status: Status::General,
+        ..failure
+    }
+}
+
+fn removes(old: &KeyGroups, new: &KeyGroups) -> bool {
+    let new: Vec<&str> = new.ids().concat();
+    old.ids().concat().iter().any(|id| !new.contains(id))
+}
+
+/// The difference of key groups as sops shows it: `+++` for what comes, `---` for what goes.
+fn difference(old: &KeyGroups, new: &KeyGroups) -> String {
+    let mut text = String::new();
+    match (threshold(old), threshold(new)) {
+        (0, 0) => {}
+        (old, new) if old == new => line(&mut text, "", format!("shamir_threshold: {new}")),
+        (old, new) => {
+            line(&mut text, "+++ ", format!("shamir_threshold: {new}"));
+            line(&mut text, "--- ", format!("shamir_threshold: {old}"));
+        }
+    }
+    let (old, new) = (old.ids(), new.ids());
+    for i in 0..old.len().max(new.len()) {
+        line(&mut text, "", format!("Group {}", i + 1));
+        let old = old.get(i).map_or(&[][..], |ids| ids);
+        let new = new.get(i).map_or(&[][..], |ids| ids);
+        for id in new.iter().filter(|id| old.contains(id)) {
+            line(&mut text, "    ", id);
+        }
+        for id in new.iter().filter(|id| !old.contains(id)) {
+            line(&mut text, "+++ ", id);
+        }
+        for id in old.iter().filter(|id| !new.contains(id)) {
+            line(&mut text, "--- ", id);
+        }
+    }
+    text
+}
+
+fn line(out: &mut String, sign: &str, what: impl std::fmt::Display) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(out, "{sign}{what}");
+}
+
+fn threshold(keys: &KeyGroups) -> usize {
+    if keys.groups.len() < 2 {
+        0
+    } else {
+        keys.needed()
+    }
+}

@@ -1,0 +1,324 @@
+//! age recipients. Their text comes out of files that anybody can write: whatever the age
+//! library would not survive is refused here first, and nothing is ever executed.
+
+use age::ssh::ParseRecipientKeyError;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD_NO_PAD;
+use std::str::FromStr;
+
+/// Why a text is no recipient that this version encrypts to.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecipientProblem {
+    /// Neither `age1…` nor `ssh-…`.
+    #[error("unknown recipient type: age recipients begin with `age1` or `ssh-`")]
+    Unknown,
+    /// The wrong half of a pair of keys.
+    #[error("this is a secret key; a recipient is its public half, which begins with `age1`")]
+    SecretKey,
+    /// More than one line, or something that steers a terminal.
+    #[error("it holds a line break or another control character")]
+    Control,
+    /// `age1pq1…`.
+    #[error("post-quantum recipients (`age1pq1…`) are not supported yet by this version")]
+    PostQuantum,
+    /// `age1NAME1…`.
+    #[error(
+        "recipients of age plugins (here age-plugin-{name}) are not supported yet by this version"
+    )]
+    Plugin {
+        /// The plugin's name, letters, digits and hyphens only.
+        name: String,
+    },
+    /// `age1NAME1…` with a name that is none.
+    #[error("the name of an age plugin has only the characters a-z, 0-9 and `-`")]
+    PluginName,
+    /// Not what `age-keygen` writes.
+    #[error("not a whole age recipient: {0}")]
+    X25519(&'static str),
+    /// A public key that belongs to no secret one: anybody could open what it encrypts.
+    #[error("a public key of low order, which protects nothing")]
+    LowOrder,
+    /// Not what `ssh-keygen` writes.
+    #[error("not a whole ssh public key")]
+    Ssh,
+    /// An ssh key that age has no way to encrypt to.
+    #[error("age can use ssh keys of the types ssh-ed25519 and ssh-rsa only")]
+    SshType,
+    /// An RSA key of another size than age takes.
+    #[error("age can use RSA keys of 2048 to 4096 bits only")]
+    SshSize,
+}
+
+/// A recipient, ready to encrypt to.
+pub(super) enum Recipient {
+    X25519(age::x25519::Recipient),
+    Ssh(age::ssh::Recipient),
+}
+
+impl Recipient {
+    /// `part` as an armored age file, with the line end that sops keeps behind it.
+    pub(super) fn encrypt(&self, part: &[u8]) -> Result<String, age::EncryptError> {
+        match self {
+            Self::X25519(recipient) => age::encrypt_and_armor(recipient, part),
+            Self::Ssh(recipient) => age::encrypt_and_armor(recipient, part),
+        }
+    }
+}
+
+impl FromStr for Recipient {
+    type Err = RecipientProblem;
+
+    fn from_str(text: &str) -> Result<Self, RecipientProblem> {
+        if text.contains(char::is_control) {
+            Err(RecipientProblem::Control)
+        } else if text.starts_with("age1pq1") {
+            Err(RecipientProblem::PostQuantum)
+        } else if let Some(rest) = text.strip_prefix("age1") {
+            match rest.rsplit_once('1') {
+                Some((name, _)) => Err(plugin(name)),
+                None => x25519(text).map(Self::X25519),
+            }
+        } else if text.starts_with("ssh-") {
+            ssh(text).map(Self::Ssh)
+        } else if text.to_ascii_uppercase().starts_with("AGE-SECRET-KEY-") {
+            Err(RecipientProblem::SecretKey)
+        } else {
+            Err(RecipientProblem::Unknown)
+        }
+    }
+}
+
+fn plugin(name: &str) -> RecipientProblem {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if name.is_empty() || !name.bytes().all(allowed) {
+        return RecipientProblem::PluginName;
+    }
+    RecipientProblem::Plugin {
+        name: name.to_owned(),
+    }
+}
+
+fn x25519(text: &str) -> Result<age::x25519::Recipient, RecipientProblem> {
+    let recipient = text.parse().map_err(RecipientProblem::X25519)?;
+    if is_low_order(&bech32_data(text)) {
+        return Err(RecipientProblem::LowOrder);
+    }
+    Ok(recipient)
+}
+
+/// The bytes of a Bech32 text (BIP 173) whose checksum was verified before.
+fn bech32_data(text: &str) -> Vec<u8> {
+    const ALPHABET: &[u8] = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
+    const CHECKSUM: usize = 6;
+    let data = text.rsplit('1').next().unwrap_or_default().as_bytes();
+    let data = &data[..data.len().saturating_sub(CHECKSUM)];
+    let (mut bytes, mut bits, mut count) = (Vec::new(), 0_u16, 0);
+    for digit in data {
+        let value = ALPHABET.iter().position(|c| c == digit).unwrap_or_default();
+        bits = (bits << 5) | u16::try_from(value).unwrap_or_default();
+        count += 5;
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count).to_le_bytes()[0]);
+        }
+    }
+    bytes
+}
+
+/// The points of low order on Curve25519, last bit off. The age library panics on them.
+fn is_low_order(point: &[u8]) -> bool {
+    const fn around_p(low: u8) -> [u8; 32] {
+        let mut bytes = [0xff; 32];
+        bytes[0] = low;
+        bytes[31] = 0x7f;
+        bytes
+    }
+    const fn small(low: u8) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        bytes[0] = low;
+        bytes
+    }
+    const LOW: [[u8; 32]; 7] = [
+        small(0),
+        small(1),
+        [
+            0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f,
+            0xc4, 0x6a, 0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16,
+            0x5f, 0x49, 0xb8, 0x00,
+        ],
+        [
+            0x5f, 0x9c, 0x95, 0xbc, 0xa3, 0x50, 0x8c, 0x24, 0xb1, 0xd0, 0xb1, 0x55, 0x9c, 0x83,
+            0xef, 0x5b, 0x04, 0x44, 0x5c, 0xc4, 0x58, 0x1c, 0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd,
+            0xd0, 0x9f, 0x11, 0x57,
+        ],
+        around_p(0xec),
+        around_p(0xed),
+        around_p(0xee),
+    ];
+    let Ok(mut point) = <[u8; 32]>::try_from(point) else {
+        return true;
+    };
+    point[31] &= 0x7f;
+    LOW.contains(&point)
+}
+
+/// The key of a line as it stands in `authorized_keys`: type, key, comment.
+fn ssh(text: &str) -> Result<age::ssh::Recipient, RecipientProblem> {
+    let mut words = text.split_ascii_whitespace();
+    let (Some(name), Some(key)) = (words.next(), words.next()) else {
+        return Err(RecipientProblem::Ssh);
+    };
+    if !matches!(name, "ssh-ed25519" | "ssh-rsa") {
+        return Err(RecipientProblem::SshType);
+    }
+    let blob = BASE64_STANDARD_NO_PAD.decode(key.trim_end_matches('='));
+    if !blob.is_ok_and(|blob| is_ssh_key(&blob)) {
+        return Err(RecipientProblem::Ssh);
+    }
+    format!("{name} {key}")
+        .parse()
+        .map_err(|error| match error {
+            ParseRecipientKeyError::RsaModulusTooLarge
+            | ParseRecipientKeyError::RsaModulusTooSmall => RecipientProblem::SshSize,
+            _ => RecipientProblem::Ssh,
+        })
+}
+
+/// True for strings each behind its length (RFC 4251, section 5), none of them only zeros: the
+/// age library panics on an integer spelled so.
+fn is_ssh_key(mut blob: &[u8]) -> bool {
+    while !blob.is_empty() {
+        let Some((length, rest)) = blob.split_first_chunk::<4>() else {
+            return false;
+        };
+        let length = u32::from_be_bytes(*length) as usize;
+        let Some((string, rest)) = rest.split_at_checked(length) else {
+            return false;
+        };
+        if string.iter().all(|&b| b == 0) {
+            return false;
+        }
+        blob = rest;
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const A: &str = "age1x98t8kkpa02pezkupzpeh38rgfadzvmfjvtugacj6nwwjvgzwu7saecaeu";
+
+    /// Zero, a point of order 8 with its last bit set, and p + 1.
+    const LOW_ORDER: [&str; 3] = [
+        "age1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq5cu47z",
+        "age1ur4h5lpmgxu2u9jku0a0r87ydtdqnr0tnsetrlvxvgz3vh6fhzqqxqejhu",
+        "age1amlllllllllllllllllllllllllllllllllllllllllllllllalselrwrv",
+    ];
+
+    /// Exponent and modulus are spelled as zero bytes.
+    const ZERO_RSA: &str = "ssh-rsa AAAAB3NzaC1yc2EAAAABAAAAAAIAAA==";
+
+    fn problem(text: &str) -> RecipientProblem {
+        match text.parse::<Recipient>() {
+            Ok(_) => panic!("{text} was taken"),
+            Err(problem) => problem,
+        }
+    }
+
+    #[test]
+    fn x25519_and_ssh_recipients_are_taken() {
+        let ssh = include_str!("../../../testdata/keys/ssh.pub").trim();
+        let rsa = include_str!("../../../testdata/keys/rsa.pub").trim();
+        let bare = ssh.split(' ').take(2).collect::<Vec<_>>().join(" ");
+        for text in [A, ssh, rsa, &bare] {
+            assert!(text.parse::<Recipient>().is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_this_version_cannot_encrypt_to_is_named() {
+        assert_eq!(problem("age1pq1qqqq"), RecipientProblem::PostQuantum);
+        let name = "yubikey".to_owned();
+        assert_eq!(
+            problem("age1yubikey1qqqq"),
+            RecipientProblem::Plugin { name }
+        );
+        assert_eq!(
+            problem("ssh-dss AAAAB3NzaC1kc3M"),
+            RecipientProblem::SshType
+        );
+    }
+
+    #[test]
+    fn a_plugin_cannot_be_named_like_a_path() {
+        for text in [
+            "age1../../tmp/x1qqqq",
+            "age1a b1qq",
+            "age1X1qq",
+            "age11qqqq",
+            "age1é1qq",
+        ] {
+            assert_eq!(problem(text), RecipientProblem::PluginName, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_key_is_refused_and_not_repeated() {
+        let secret = include_str!("../../../testdata/keys/a.key").trim();
+        let problem = problem(secret);
+        assert_eq!(problem, RecipientProblem::SecretKey);
+        assert!(!problem.to_string().contains(&secret[16..]));
+    }
+
+    #[test]
+    fn a_mistyped_recipient_is_refused() {
+        assert!(matches!(
+            problem(&A.replace("x98", "x99")),
+            RecipientProblem::X25519(_)
+        ));
+        assert!(matches!(problem(&A[..40]), RecipientProblem::X25519(_)));
+        assert_eq!(problem("me@example.org"), RecipientProblem::Unknown);
+        assert_eq!(problem(""), RecipientProblem::Unknown);
+        assert_eq!(problem(&format!("{A}\nage1")), RecipientProblem::Control);
+    }
+
+    #[test]
+    fn points_of_low_order_are_refused_in_every_spelling() {
+        for text in LOW_ORDER {
+            assert_eq!(problem(text), RecipientProblem::LowOrder, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_rsa_key_of_zeros_is_refused() {
+        assert_eq!(problem(ZERO_RSA), RecipientProblem::Ssh);
+    }
+
+    #[test]
+    fn a_recipient_decodes_to_its_32_bytes() {
+        let bytes = bech32_data(A);
+        assert_eq!(bytes.len(), 32);
+        assert_eq!(bytes[..4], [0x31, 0x4e, 0xb3, 0xda]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_parser_panic(text in "(age1|ssh-rsa |ssh-ed25519 |age1pq1|)[ -~]{0,120}") {
+            let _ = text.parse::<Recipient>();
+        }
+
+        #[test]
+        fn what_parses_encrypts(blob in proptest::collection::vec(any::<u8>(), 0..80), zeros in 0..8_u8) {
+            let mut wire = b"\0\0\0\x07ssh-rsa\0\0\0".to_vec();
+            wire.push(zeros);
+            wire.extend(std::iter::repeat_n(0, usize::from(zeros)));
+            wire.extend(&blob);
+            let text = format!("ssh-rsa {}", BASE64_STANDARD_NO_PAD.encode(wire));
+            if let Ok(recipient) = text.parse::<Recipient>() {
+                prop_assert!(recipient.encrypt(&[0; 32]).is_ok());
+            }
+        }
+    }
+}

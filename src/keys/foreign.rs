@@ -1,0 +1,159 @@
+//! Keys of a provider that this build does not have: kept as they are, shown, never opened.
+
+use super::{Cause, MasterKey, Unlocker, UnwrapError, field};
+use crate::crypto::Random;
+use crate::document::Data;
+use zeroize::Zeroizing;
+
+/// A master key that can only be carried along.
+#[derive(Clone)]
+pub struct ForeignKey {
+    provider: &'static str,
+    id: String,
+    data: Data,
+}
+
+impl ForeignKey {
+    /// The key of an entry in the metadata list `provider`.
+    #[must_use]
+    pub fn new(provider: &'static str, data: Data) -> Self {
+        let id = id(provider, &data);
+        Self { provider, id, data }
+    }
+}
+
+impl MasterKey for ForeignKey {
+    fn provider(&self) -> &'static str {
+        self.provider
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn wrapped(&self) -> Option<&str> {
+        let text = field(&self.data, "enc")?.text()?;
+        (!text.is_empty()).then_some(text)
+    }
+
+    fn wrap(&mut self, _: &[u8], _: &mut dyn Random) -> Result<(), Cause> {
+        let provider = self.provider;
+        Err(UnwrapError::NotSupported { provider }.into())
+    }
+
+    fn unwrap(&self, _: &mut Unlocker<'_>) -> Result<Zeroizing<Vec<u8>>, Vec<UnwrapError>> {
+        let provider = self.provider;
+        Err(vec![UnwrapError::NotSupported { provider }])
+    }
+
+    fn to_data(&self) -> Data {
+        self.data.clone()
+    }
+
+    fn boxed_clone(&self) -> Box<dyn MasterKey> {
+        Box::new(self.clone())
+    }
+}
+
+/// What sops calls the key of an entry.
+fn id(provider: &str, data: &Data) -> String {
+    let text = |name| field(data, name).and_then(Data::text).unwrap_or_default();
+    match provider {
+        "kms" => kms_id(data, text("arn"), text("role"), text("aws_profile")),
+        "gcp_kms" => text("resource_id").to_owned(),
+        "hckms" => text("key_id").to_owned(),
+        "azure_kv" => {
+            let (url, name, version) = (text("vault_url"), text("name"), text("version"));
+            format!("{url}/keys/{name}/{version}")
+        }
+        "hc_vault" => {
+            let (address, engine) = (text("vault_address"), text("engine_path"));
+            format!("{address}/v1/{engine}/keys/{}", text("key_name"))
+        }
+        _ => text("fp").replace(' ', ""),
+    }
+}
+
+/// `ARN[+ROLE][|CONTEXT][|PROFILE]`: with a profile the context is always there, if empty.
+fn kms_id(data: &Data, arn: &str, role: &str, profile: &str) -> String {
+    let mut id = arn.to_owned();
+    if !role.is_empty() {
+        id = format!("{id}+{role}");
+    }
+    let context = kms_context(data);
+    if !context.is_empty() || !profile.is_empty() {
+        id = format!("{id}|{context}");
+    }
+    if !profile.is_empty() {
+        id = format!("{id}|{profile}");
+    }
+    id
+}
+
+/// The encryption context as `name:value,name:value`, sorted.
+fn kms_context(data: &Data) -> String {
+    let Some(Data::Map(entries)) = field(data, "context") else {
+        return String::new();
+    };
+    let mut pairs: Vec<String> = entries
+        .iter()
+        .filter_map(|(name, value)| Some((std::str::from_utf8(name).ok()?, value.text()?)))
+        .map(|(name, value)| format!("{name}:{value}"))
+        .collect();
+    pairs.sort_unstable();
+    pairs.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(entries: &[(&str, &str)]) -> Data {
+        let entry = |&(name, text): &(&str, &str)| (name.as_bytes().to_vec(), Data::str(text));
+        Data::Map(entries.iter().map(entry).collect())
+    }
+
+    fn id_of(provider: &'static str, entries: &[(&str, &str)]) -> String {
+        ForeignKey::new(provider, map(entries)).id().to_owned()
+    }
+
+    #[test]
+    fn ids_are_spelled_as_sops_spells_them() {
+        assert_eq!(id_of("pgp", &[("fp", "AB CD EF")]), "ABCDEF");
+        assert_eq!(
+            id_of("gcp_kms", &[("resource_id", "projects/p")]),
+            "projects/p"
+        );
+        assert_eq!(id_of("hckms", &[("key_id", "eu:1")]), "eu:1");
+        let azure = [("vault_url", "https://v"), ("name", "n"), ("version", "1")];
+        assert_eq!(id_of("azure_kv", &azure), "https://v/keys/n/1");
+        let vault = [
+            ("vault_address", "https://v"),
+            ("engine_path", "sops"),
+            ("key_name", "k"),
+        ];
+        assert_eq!(id_of("hc_vault", &vault), "https://v/v1/sops/keys/k");
+        assert_eq!(
+            id_of("kms", &[("arn", "arn:1"), ("role", "arn:2")]),
+            "arn:1+arn:2"
+        );
+        assert_eq!(id_of("kms", &[("arn", "a"), ("aws_profile", "p")]), "a||p");
+    }
+
+    #[test]
+    fn the_id_of_a_kms_key_holds_its_sorted_context() {
+        let Data::Map(mut entries) = map(&[("arn", "a"), ("aws_profile", "")]) else {
+            unreachable!()
+        };
+        entries.push((b"context".to_vec(), map(&[("z", "1"), ("b", "2")])));
+        assert_eq!(ForeignKey::new("kms", Data::Map(entries)).id(), "a|b:2,z:1");
+    }
+
+    #[test]
+    fn an_entry_is_kept_as_it_is() {
+        let data = map(&[("fp", "AB CD"), ("new_field", "x"), ("enc", "y")]);
+        let key = ForeignKey::new("pgp", data.clone());
+        assert!(key.to_data() == data);
+        assert_eq!(key.wrapped(), Some("y"));
+    }
+}

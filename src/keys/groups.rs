@@ -1,0 +1,244 @@
+//! Key groups: a data key wrapped for everybody who may open a file.
+//!
+//! One group: any of its keys holds the data key. Several: any key of a group holds the group's
+//! share of it, and `threshold` shares make the data key.
+
+use super::{Cause, MasterKey};
+use crate::crypto::{DataKey, Random, ShamirError, shamir};
+use zeroize::Zeroizing;
+
+/// Keys any of which is enough for their group.
+pub type KeyGroup = Vec<Box<dyn MasterKey>>;
+
+/// Everybody who can open a file.
+#[derive(Clone, Debug, Default)]
+pub struct KeyGroups {
+    /// The groups, in the order of the file.
+    pub groups: Vec<KeyGroup>,
+    /// How many groups it takes, as it stands in the metadata; 0 where it does not.
+    pub threshold: usize,
+}
+
+/// Why a data key could not be wrapped for one master key.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot encrypt the data key for {id:?}: {cause}")]
+pub struct WrapError {
+    /// The master key's id.
+    pub id: String,
+    /// The provider's reason.
+    #[source]
+    pub cause: Cause,
+}
+
+/// Why a data key could not be wrapped for all.
+#[derive(Debug, thiserror::Error)]
+pub enum WrapKeysError {
+    /// There is no group.
+    #[error("no master keys to encrypt the data key for")]
+    NoGroups,
+    /// A group has no key, so nobody could ever contribute its share.
+    #[error("empty key group provided (group {group})")]
+    EmptyGroup {
+        /// Which group, counted from 0.
+        group: usize,
+    },
+    /// The threshold and the number of groups do not fit together.
+    #[error(transparent)]
+    Shares(#[from] ShamirError),
+    /// Keys that failed, all of them.
+    #[error("{}", listed(.0))]
+    Keys(Vec<WrapError>),
+}
+
+fn listed(errors: &[WrapError]) -> String {
+    let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    lines.join("\n")
+}
+
+impl KeyGroups {
+    /// How many groups have to be opened.
+    #[must_use]
+    pub fn needed(&self) -> usize {
+        match (self.groups.len(), self.threshold) {
+            (0 | 1, _) => 1,
+            (groups, 0) => groups,
+            (_, threshold) => threshold.max(2),
+        }
+    }
+
+    /// The ids of the keys of each group, in the order of the file.
+    #[must_use]
+    pub fn ids(&self) -> Vec<Vec<&str>> {
+        let groups = self.groups.iter();
+        groups
+            .map(|group| group.iter().map(|key| key.id()).collect())
+            .collect()
+    }
+
+    /// True where the same keys stand in the same groups, in whatever order within a group.
+    #[must_use]
+    pub fn same_recipients(&self, other: &Self) -> bool {
+        let sorted = |group: &KeyGroup| {
+            let keys = group.iter();
+            let mut ids: Vec<_> = keys.map(|k| (k.provider(), k.id().to_owned())).collect();
+            ids.sort_unstable();
+            ids
+        };
+        self.groups
+            .iter()
+            .map(sorted)
+            .eq(other.groups.iter().map(sorted))
+    }
+
+    /// Wraps `key` for every master key: the whole key in a single group, else a share a group.
+    /// Where several groups have no threshold, it becomes their number.
+    ///
+    /// # Errors
+    /// [`WrapKeysError`] with every key that failed; nothing is changed then.
+    pub fn wrap_all(
+        &mut self,
+        key: &DataKey,
+        random: &mut dyn Random,
+    ) -> Result<(), WrapKeysError> {
+        if let Some(group) = self.groups.iter().position(Vec::is_empty) {
+            return Err(WrapKeysError::EmptyGroup { group });
+        }
+        let mut wrapped = self.clone();
+        let parts = wrapped.split(key, random)?;
+        let mut errors = Vec::new();
+        for (group, part) in wrapped.groups.iter_mut().zip(&parts) {
+            for key in group {
+                if let Err(cause) = key.wrap(part, random) {
+                    let id = key.id().to_owned();
+                    errors.push(WrapError { id, cause });
+                }
+            }
+        }
+        if !errors.is_empty() {
+            return Err(WrapKeysError::Keys(errors));
+        }
+        *self = wrapped;
+        Ok(())
+    }
+
+    /// What each group gets of `key`.
+    fn split(
+        &mut self,
+        key: &DataKey,
+        random: &mut dyn Random,
+    ) -> Result<Vec<Zeroizing<Vec<u8>>>, WrapKeysError> {
+        let bytes: &[u8] = key.as_bytes();
+        match self.groups.len() {
+            0 => Err(WrapKeysError::NoGroups),
+            1 => Ok(vec![Zeroizing::new(bytes.to_vec())]),
+            groups => {
+                if self.threshold == 0 {
+                    self.threshold = groups;
+                }
+                Ok(shamir::split(bytes, groups, self.threshold, random)?)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Data;
+    use crate::keys::fakes::{Counter, RECIPIENTS, age_key, data_key, fake, group, unwrap};
+    use crate::keys::{ForeignKey, age::keygen};
+
+    #[test]
+    fn a_key_wrapped_for_groups_comes_back_from_any_enough_of_them() {
+        let (secrets, recipients): (Vec<_>, Vec<_>) = (0..3).map(|_| keygen()).unzip();
+        let groups = recipients.iter().map(|r| vec![age_key(r, "")]).collect();
+        let mut groups = KeyGroups {
+            groups,
+            threshold: 2,
+        };
+        groups
+            .wrap_all(&data_key(), &mut Counter(1))
+            .expect("wrapped");
+        assert_eq!(
+            unwrap(&groups, &[&secrets[2], &secrets[0]]).expect("key"),
+            "09".repeat(32)
+        );
+        assert!(unwrap(&groups, &[&secrets[1]]).is_err());
+    }
+
+    #[test]
+    fn a_missing_threshold_is_filled_in_where_shares_are_made() {
+        let groups = || RECIPIENTS.iter().map(|r| vec![age_key(r, "")]);
+        let key = data_key();
+        let mut three = KeyGroups {
+            groups: groups().collect(),
+            threshold: 0,
+        };
+        three.wrap_all(&key, &mut Counter(1)).expect("wrapped");
+        assert_eq!(three.threshold, 3);
+        let mut one = KeyGroups {
+            groups: groups().take(1).collect(),
+            threshold: 0,
+        };
+        one.wrap_all(&key, &mut Counter(1)).expect("wrapped");
+        assert_eq!(one.threshold, 0);
+    }
+
+    #[test]
+    fn one_key_that_fails_stops_the_wrapping_and_changes_nothing() {
+        let entry = Data::Map(vec![(b"fp".to_vec(), Data::str("F1"))]);
+        let foreign = Box::new(ForeignKey::new("pgp", entry));
+        let keys: KeyGroup = vec![
+            age_key(RECIPIENTS[0], ""),
+            foreign,
+            age_key("age1pq1qq", ""),
+        ];
+        let mut groups = KeyGroups {
+            groups: vec![keys],
+            threshold: 0,
+        };
+        let error = groups.wrap_all(&data_key(), &mut Counter(1)).unwrap_err();
+        let WrapKeysError::Keys(failed) = &error else {
+            panic!("{error}")
+        };
+        let ids: Vec<&str> = failed.iter().map(|failure| failure.id.as_str()).collect();
+        assert_eq!(ids, ["F1", "age1pq1qq"]);
+        assert!(
+            error
+                .to_string()
+                .contains("pgp keys are not supported by this build")
+        );
+        assert!(groups.groups[0].iter().all(|key| key.wrapped().is_none()));
+    }
+
+    #[test]
+    fn nothing_is_wrapped_for_nobody() {
+        let key = data_key();
+        let wrap = |groups, threshold| {
+            let mut groups = KeyGroups { groups, threshold };
+            groups
+                .wrap_all(&key, &mut Counter(1))
+                .unwrap_err()
+                .to_string()
+        };
+        let full = || group([fake("age", "a")]);
+        assert!(wrap(vec![], 0).contains("no master keys"));
+        assert!(wrap(vec![full(), vec![]], 0).contains("empty key group provided"));
+        assert!(wrap(vec![full(), full()], 3).contains("parts"));
+        assert!(wrap(vec![full(), full()], 1).contains("threshold"));
+    }
+
+    #[test]
+    fn recipients_are_the_same_in_any_order_within_a_group() {
+        let ab = || vec![age_key("a", "1"), age_key("b", "2")];
+        let ba = || vec![age_key("b", ""), age_key("a", "")];
+        let of = |groups| KeyGroups {
+            groups,
+            threshold: 0,
+        };
+        assert!(of(vec![ab(), ba()]).same_recipients(&of(vec![ba(), ab()])));
+        assert!(!of(vec![ab()]).same_recipients(&of(vec![ab(), ba()])));
+        assert!(!of(vec![vec![age_key("a", "")]]).same_recipients(&of(vec![ab()])));
+        assert!(!of(vec![ab(), vec![]]).same_recipients(&of(vec![vec![], ab()])));
+    }
+}
