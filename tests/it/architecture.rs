@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// The layers of the library, each of which may name only those before it.
 const LAYERS: [&str; 10] = [
-    "document", "store", "crypto", "keys", "metadata", "encrypt", "decrypt", "change", "config", "cli",
+    "document", "store", "crypto", "keys", "metadata", "encrypt", "decrypt", "change", "config",
+    "cli",
 ];
 
 /// `encrypt`, `decrypt` and `change` are one layer.
@@ -58,7 +59,10 @@ fn named(source: &str) -> Vec<(usize, String)> {
                     .split([',', '}'])
                     .map(|name| name.trim().split("::").next().unwrap_or_default())
                     .collect(),
-                None => rest.split(|c: char| !c.is_alphanumeric() && c != '_').take(1).collect(),
+                None => rest
+                    .split(|c: char| !c.is_alphanumeric() && c != '_')
+                    .take(1)
+                    .collect(),
             };
             found.extend(names.into_iter().map(|name| (number + 1, name.to_owned())));
         }
@@ -95,7 +99,14 @@ fn every_module_is_a_layer_or_known() {
 #[test]
 fn only_the_command_line_touches_disk_terminal_environment_and_clock() {
     const OUTSIDE: [&str; 8] = [
-        "std::fs", "std::env", "std::process", "std::io::std", "SystemTime::now", "println!", "print!", "Instant::now",
+        "std::fs",
+        "std::env",
+        "std::process",
+        "std::io::std",
+        "SystemTime::now",
+        "println!",
+        "print!",
+        "Instant::now",
     ];
     let mut faults = Vec::new();
     for path in sources("src") {

@@ -33,7 +33,11 @@ fn bash_accepts_its_script() {
     let out = Case::new().args(["completion", "bash"]).any_stdout().run();
     out.sandbox.file("completion.bash", &out.stdout);
     let script = out.sandbox.path("completion.bash");
-    let checked = Command::new("bash").arg("-n").arg(&script).output().unwrap();
+    let checked = Command::new("bash")
+        .arg("-n")
+        .arg(&script)
+        .output()
+        .unwrap();
     assert!(checked.status.success(), "{checked:?}");
 }
 

@@ -11,7 +11,7 @@ fn recipient(name: &str) -> String {
 fn encrypts_for(case: Case, name: &str) -> Outcome {
     let out = case.any_stdout().any_stderr().run();
     let text = out.text();
-    let line = line_of(&text, "- recipient:").to_owned();
+    let line = line_of(&text, "recipient:").to_owned();
     assert!(line.contains(&recipient(name)), "{line}");
     out
 }
@@ -20,9 +20,7 @@ fn encrypts_for(case: Case, name: &str) -> Outcome {
 fn rules(rules: &[(&str, &str)]) -> String {
     let rules: String = rules
         .iter()
-        .map(|(regex, name)| {
-            format!("  - path_regex: '{regex}'\n    age: {}\n", recipient(name))
-        })
+        .map(|(regex, name)| format!("  - path_regex: '{regex}'\n    age: {}\n", recipient(name)))
         .collect();
     format!("creation_rules:\n{rules}")
 }
@@ -31,7 +29,10 @@ fn rules(rules: &[(&str, &str)]) -> String {
 fn the_first_rule_that_matches_counts() {
     let sandbox = Sandbox::new();
     sandbox
-        .file(".sops.yaml", rules(&[("^dev/", "alice"), ("\\.yaml$", "bob"), ("", "carol")]))
+        .file(
+            ".sops.yaml",
+            rules(&[("^dev/", "alice"), ("\\.yaml$", "bob"), ("", "carol")]),
+        )
         .file("dev/f.yaml", "a: 1\n")
         .file("f.yaml", "a: 1\n")
         .file("f.json", "{\"a\": 1}");
@@ -45,17 +46,28 @@ fn the_first_rule_that_matches_counts() {
 fn paths_are_relative_to_the_configuration_wherever_one_stands() {
     let sandbox = Sandbox::new();
     sandbox
-        .file(".sops.yaml", rules(&[("^secrets/app\\.yaml$", "alice"), ("", "bob")]))
+        .file(
+            ".sops.yaml",
+            rules(&[("^secrets/app\\.yaml$", "alice"), ("", "bob")]),
+        )
         .file("secrets/app.yaml", "a: 1\n")
         .file("elsewhere/x", "");
     encrypts_for(sandbox.bulla(["encrypt", "secrets/app.yaml"]), "alice");
-    encrypts_for(sandbox.bulla(["encrypt", "app.yaml"]).folder("secrets"), "alice");
     encrypts_for(
-        sandbox.bulla(["encrypt", "../secrets/app.yaml"]).folder("elsewhere"),
+        sandbox.bulla(["encrypt", "app.yaml"]).folder("secrets"),
+        "alice",
+    );
+    encrypts_for(
+        sandbox
+            .bulla(["encrypt", "../secrets/app.yaml"])
+            .folder("elsewhere"),
         "alice",
     );
     let absolute = sandbox.path("secrets/app.yaml");
-    encrypts_for(sandbox.bulla(["encrypt".as_ref(), absolute.as_os_str()]), "alice");
+    encrypts_for(
+        sandbox.bulla(["encrypt".as_ref(), absolute.as_os_str()]),
+        "alice",
+    );
     encrypts_for(
         sandbox
             .bulla(["encrypt", "--filename-override", "secrets/app.yaml"])
@@ -73,11 +85,17 @@ fn the_file_s_own_folder_comes_before_the_working_folder() {
         .file("sub/f.yaml", "a: 1\n")
         .file("other/f.yaml", "a: 1\n");
     encrypts_for(sandbox.bulla(["encrypt", "sub/f.yaml"]), "bob");
-    encrypts_for(sandbox.bulla(["encrypt", "f.yaml"]).folder("other"), "alice");
+    encrypts_for(
+        sandbox.bulla(["encrypt", "f.yaml"]).folder("other"),
+        "alice",
+    );
     let outside = Sandbox::new();
     outside.file("f.yaml", "a: 1\n");
     let path = outside.path("f.yaml");
-    encrypts_for(sandbox.bulla(["encrypt".as_ref(), path.as_os_str()]), "alice");
+    encrypts_for(
+        sandbox.bulla(["encrypt".as_ref(), path.as_os_str()]),
+        "alice",
+    );
 }
 
 #[test]
@@ -87,10 +105,18 @@ fn a_configuration_is_given_by_flag_or_variable() {
         .file(".sops.yaml", rules(&[("", "alice")]))
         .file("other.yaml", rules(&[("", "bob")]))
         .file("f.yaml", "a: 1\n");
-    encrypts_for(sandbox.bulla(["--config", "other.yaml", "encrypt", "f.yaml"]), "bob");
-    encrypts_for(sandbox.bulla(["encrypt", "--config", "other.yaml", "f.yaml"]), "bob");
     encrypts_for(
-        sandbox.bulla(["encrypt", "f.yaml"]).env("SOPS_CONFIG", "other.yaml"),
+        sandbox.bulla(["--config", "other.yaml", "encrypt", "f.yaml"]),
+        "bob",
+    );
+    encrypts_for(
+        sandbox.bulla(["encrypt", "--config", "other.yaml", "f.yaml"]),
+        "bob",
+    );
+    encrypts_for(
+        sandbox
+            .bulla(["encrypt", "f.yaml"])
+            .env("SOPS_CONFIG", "other.yaml"),
         "bob",
     );
     sandbox
@@ -111,13 +137,22 @@ fn keys_given_by_flag_win_even_where_no_rule_matches() {
         .expect_stderr_has("no matching creation rules found")
         .status(1)
         .run();
-    encrypts_for(sandbox.bulla(["encrypt", "--age", &recipient("bob"), "f.yaml"]), "bob");
+    encrypts_for(
+        sandbox.bulla(["encrypt", "--age", &recipient("bob"), "f.yaml"]),
+        "bob",
+    );
     sandbox.file(
         ".sops.yaml",
         format!("{}    encrypted_regex: ^a$\n", rules(&[("", "alice")])),
     );
-    let out = encrypts_for(sandbox.bulla(["encrypt", "--age", &recipient("bob"), "f.yaml"]), "bob");
-    assert!(out.text().contains("encrypted_regex: ^a$"), "the rest of the rule counts");
+    let out = encrypts_for(
+        sandbox.bulla(["encrypt", "--age", &recipient("bob"), "f.yaml"]),
+        "bob",
+    );
+    assert!(
+        out.text().contains("encrypted_regex: ^a$"),
+        "the rest of the rule counts"
+    );
 }
 
 #[test]
@@ -154,10 +189,19 @@ fn what_a_rule_may_not_say_is_refused() {
     let key = recipient("alice");
     for (rule, named) in [
         ("path_regex: '(?<=x)'".to_owned(), "(?<=x)"),
-        (format!("age: {key}\n    encrypted_regex: '['"), "encrypted_regex"),
-        (format!("age: {key}\n    encrypted_regex: a\n    encrypted_suffix: b"), "encrypted_suffix"),
-        (format!("age: {key}\n    shamir_threshold: many"), "shamir_threshold"),
-        ("age: age1nonsense".to_owned(), "age1nonsense"),
+        (
+            format!("age: {key}\n    encrypted_regex: '['"),
+            "encrypted_regex",
+        ),
+        (
+            format!("age: {key}\n    encrypted_regex: a\n    encrypted_suffix: b"),
+            "encrypted_suffix",
+        ),
+        (
+            format!("age: {key}\n    shamir_threshold: many"),
+            "shamir_threshold",
+        ),
+        ("age: age1nonsense".to_owned(), "recipient 1"),
         ("age: [[x]]".to_owned(), "age"),
         ("key_groups: [{age: text}]".to_owned(), "age"),
     ] {
@@ -181,7 +225,9 @@ fn recipients_are_written_in_every_way_sops_takes() {
         format!("age: ['{alice},{bob}']"),
         format!("age: >-\n      {alice},\n      {bob}"),
         format!("key_groups:\n      - age: [{alice}, {bob}]"),
-        format!("key_groups:\n      - merge:\n          - age: [{alice}]\n        age: [{bob}, {alice}]"),
+        format!(
+            "key_groups:\n      - merge:\n          - age: [{alice}]\n        age: [{bob}, {alice}]"
+        ),
     ] {
         let out = Case::new()
             .file(".sops.yaml", format!("creation_rules:\n  - {age}\n"))
@@ -264,12 +310,19 @@ fn selectors_and_the_mac_s_reach_come_from_the_rule() {
         let text = out.text();
         for key in ["a", "b", "c"] {
             let line = line_of(&text, &format!("{key}: "));
-            assert_eq!(line.contains("ENC["), encrypted.contains(key), "{field}: {line}");
+            assert_eq!(
+                line.contains("ENC["),
+                encrypted.contains(key),
+                "{field}: {line}"
+            );
         }
         assert!(text.contains(field), "{field} in\n{text}");
     }
     sandbox.config("encrypted_regex: ^a$\nmac_only_encrypted: true");
-    sandbox.bulla(["encrypt", "-i", "f.yaml"]).any_stderr().run();
+    sandbox
+        .bulla(["encrypt", "-i", "f.yaml"])
+        .any_stderr()
+        .run();
     let text = sandbox.read_text("f.yaml").replace("b: 2", "b: 9");
     assert!(text.contains("mac_only_encrypted: true"));
     sandbox.file("f.yaml", text);
@@ -277,9 +330,7 @@ fn selectors_and_the_mac_s_reach_come_from_the_rule() {
         sandbox.bulla(["decrypt", "f.yaml"]),
         sandbox.sops(["decrypt", "f.yaml"]),
     ] {
-        program
-            .expect_stdout("a: 1\nb: 9\n# hide\nc: 3\n")
-            .run();
+        program.expect_stdout("a: 1\nb: 9\n# hide\nc: 3\n").run();
     }
 }
 
@@ -354,7 +405,10 @@ fn the_indent_of_a_store_is_for_new_text() {
         .file("f.yaml", "a:\n      b: 1\n")
         .file("f.json", "{\"a\": [1]}");
     let out = sandbox.bulla(["encrypt", "f.yaml"]).any_stdout().run();
-    assert!(out.text().starts_with("a:\n      b: ENC["), "old text keeps its own");
+    assert!(
+        out.text().starts_with("a:\n      b: ENC["),
+        "old text keeps its own"
+    );
     sandbox.bulla(["encrypt", "-i", "f.json"]).run();
     sandbox
         .bulla(["decrypt", "--output-type", "yaml", "f.json"])
@@ -377,7 +431,11 @@ fn a_cipher_is_chosen_by_rule() {
         .bulla(["encrypt", "-i", "f.yaml"])
         .expect_stderr_has("stock sops")
         .run();
-    assert!(sandbox.read_text("f.yaml").contains("ENC[XCHACHA20_POLY1305,"));
+    assert!(
+        sandbox
+            .read_text("f.yaml")
+            .contains("ENC[XCHACHA20_POLY1305,")
+    );
     sandbox
         .bulla(["decrypt", "f.yaml"])
         .expect_stdout("a: 1\n")

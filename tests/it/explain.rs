@@ -33,13 +33,15 @@ fn the_rule_the_recipients_and_the_leaves_are_named() {
 #[test]
 fn no_matching_rule_is_explained() {
     let sandbox = Sandbox::new();
-    sandbox
-        .file("f.yaml", "a: 1\n")
-        .file(".sops.yaml", "creation_rules:\n  - path_regex: ^never$\n    age: age1x\n");
+    sandbox.file("f.yaml", "a: 1\n").file(
+        ".sops.yaml",
+        "creation_rules:\n  - path_regex: ^never$\n    age: age1x\n",
+    );
     let out = sandbox
         .bulla(["explain", "f.yaml"])
         .expect_stdout_has("^never$")
-        .any_stderr()
+        .expect_stderr_has("no matching creation rules found")
+        .status(1)
         .run();
     assert!(out.text().contains(".sops.yaml"));
 }

@@ -23,7 +23,9 @@ fn an_encrypted_file_is_told_from_a_plain_one() {
 #[test]
 fn sops_agrees() {
     let sandbox = Sandbox::new();
-    sandbox.encrypted("f.yaml", "a: 1\n").file("p.yaml", "a: 1\n");
+    sandbox
+        .encrypted("f.yaml", "a: 1\n")
+        .file("p.yaml", "a: 1\n");
     for name in ["f.yaml", "p.yaml"] {
         let theirs = sandbox.sops(["filestatus", name]).any_stdout().run();
         sandbox

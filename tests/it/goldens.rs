@@ -147,7 +147,8 @@ fn a_post_quantum_file_names_the_key_it_wants() {
 #[test]
 fn no_file_of_sops_3_13_is_forgotten() {
     for name in testdata_names("sops-3.13.2") {
-        let known = SOPS_3_13.iter().any(|(known, ..)| *known == name) || name == "types.pq.enc.yaml";
+        let known =
+            SOPS_3_13.iter().any(|(known, ..)| *known == name) || name == "types.pq.enc.yaml";
         assert!(known || !name.contains(".enc."), "{name}");
     }
 }

@@ -7,7 +7,9 @@ const KEYS: &str = ".config/sops/age/keys.txt";
 /// The recipient in what a command printed.
 #[track_caller]
 fn recipient(text: &str) -> String {
-    let at = text.find("age1").unwrap_or_else(|| panic!("no recipient in {text}"));
+    let at = text
+        .find("age1")
+        .unwrap_or_else(|| panic!("no recipient in {text}"));
     let end = text[at..]
         .find(|c: char| !c.is_ascii_alphanumeric())
         .map_or(text.len(), |len| at + len);
@@ -32,7 +34,11 @@ fn a_key_and_a_configuration_are_made() {
     assert!(!out.stderr.contains("AGE-SECRET-KEY-1"));
     let config = sandbox.read_text(".sops.yaml");
     assert!(config.contains(&recipient) && config.contains("creation_rules:"));
-    assert!(config.lines().any(|line| line.trim_start().starts_with('#')));
+    assert!(
+        config
+            .lines()
+            .any(|line| line.trim_start().starts_with('#'))
+    );
 
     sandbox.file("secrets.yaml", "password: hunter2\n");
     sandbox
@@ -69,7 +75,10 @@ fn nothing_that_is_there_is_overwritten() {
         .any_stderr()
         .run();
     assert_eq!(std::fs::read(sandbox.home().join(KEYS)).unwrap(), keys);
-    assert_eq!(sandbox.read_text(".sops.yaml"), "creation_rules: [] # mine\n");
+    assert_eq!(
+        sandbox.read_text(".sops.yaml"),
+        "creation_rules: [] # mine\n"
+    );
     assert_eq!(recipient(&first.text()), recipient(&second.text()));
 }
 
@@ -119,7 +128,7 @@ fn a_home_that_cannot_be_found_is_said() {
         .without("XDG_CONFIG_HOME")
         .without("HOME")
         .any_stdout()
-        .expect_stderr_has("HOME")
+        .expect_stderr_has("home")
         .status(1)
         .run();
 }

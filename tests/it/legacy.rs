@@ -13,12 +13,14 @@ fn encrypted() -> Sandbox {
 #[test]
 fn encrypt_and_decrypt() {
     let alice = age_key("alice").recipient;
-    for (encrypt, decrypt) in [("-e", "-d"), ("--encrypt", "--decrypt"), ("-encrypt", "-decrypt")] {
+    for (encrypt, decrypt) in [
+        ("-e", "-d"),
+        ("--encrypt", "--decrypt"),
+        ("-encrypt", "-decrypt"),
+    ] {
         let sandbox = Sandbox::new();
         sandbox.file("f.yaml", PLAIN);
-        sandbox
-            .bulla([encrypt, "-i", "-a", &alice, "f.yaml"])
-            .run();
+        sandbox.bulla([encrypt, "-i", "-a", &alice, "f.yaml"]).run();
         sandbox
             .bulla([decrypt, "f.yaml"])
             .expect_stdout(PLAIN)
@@ -39,7 +41,13 @@ fn flags_in_every_spelling() {
         &["-d", "--extract=[\"b\"]", "f.yaml"],
         &["-d", "-extract", "[\"b\"]", "f.yaml"],
         &["--extract", "[\"b\"]", "-d", "f.yaml"],
-        &["-d=true", "--extract", "[\"b\"]", "--ignore-mac=false", "f.yaml"],
+        &[
+            "-d=true",
+            "--extract",
+            "[\"b\"]",
+            "--ignore-mac=false",
+            "f.yaml",
+        ],
         &["-d", "--extract", "[\"b\"]", "--", "f.yaml"],
         &["--verbose", "-d", "--extract", "[\"b\"]", "f.yaml"],
     ] {
@@ -50,17 +58,24 @@ fn flags_in_every_spelling() {
 #[test]
 fn output_and_types() {
     let sandbox = encrypted();
-    sandbox
-        .bulla(["-d", "--output", "p.yaml", "f.yaml"])
-        .run();
+    sandbox.bulla(["-d", "--output", "p.yaml", "f.yaml"]).run();
     assert_eq!(sandbox.read_text("p.yaml"), PLAIN);
     sandbox
         .bulla(["-d", "--output-type", "json", "--indent", "2", "f.yaml"])
-        .expect_stdout("{\n  \"a\": 1,\n  \"b\": \"two\",\n  \"list\": [\n    \"x\",\n    \"y\"\n  ]\n}\n")
+        .expect_stdout(
+            "{\n  \"a\": 1,\n  \"b\": \"two\",\n  \"list\": [\n    \"x\",\n    \"y\"\n  ]\n}\n",
+        )
         .run();
     sandbox.file("noext", sandbox.read("f.yaml"));
     sandbox
-        .bulla(["--input-type", "yaml", "--output-type", "yaml", "-d", "noext"])
+        .bulla([
+            "--input-type",
+            "yaml",
+            "--output-type",
+            "yaml",
+            "-d",
+            "noext",
+        ])
         .expect_stdout(PLAIN)
         .run();
     sandbox
@@ -87,7 +102,12 @@ fn set_splits_behind_the_first_bracket_and_blank() {
         .bulla(["-d", "--extract", "[\"n\"][\"m\"][\"k\"][0]", "f.yaml"])
         .expect_stdout("1\n")
         .run();
-    for bad in ["[\"a\"]", "nonsense", "[\"a\"] hunter2", "[\"a\"]\"hunter2\""] {
+    for bad in [
+        "[\"a\"]",
+        "nonsense",
+        "[\"a\"] hunter2",
+        "[\"a\"]\"hunter2\"",
+    ] {
         sandbox
             .bulla(["--set", bad, "f.yaml"])
             .expect_stderr_has("bulla: ")
@@ -135,7 +155,15 @@ fn selectors_in_the_old_form() {
     sandbox.file("f.yaml", PLAIN);
     let alice = age_key("alice").recipient;
     sandbox
-        .bulla(["-e", "-i", "--age", &alice, "--encrypted-regex", "^b$", "f.yaml"])
+        .bulla([
+            "-e",
+            "-i",
+            "--age",
+            &alice,
+            "--encrypted-regex",
+            "^b$",
+            "f.yaml",
+        ])
         .any_stderr()
         .run();
     let text = sandbox.read_text("f.yaml");
@@ -175,7 +203,14 @@ fn a_file_called_like_a_command_needs_its_folder() {
     sandbox.encrypted("x.yaml", PLAIN);
     sandbox.file("decrypt", sandbox.read("x.yaml"));
     sandbox
-        .bulla(["-d", "--input-type", "yaml", "--output-type", "yaml", "./decrypt"])
+        .bulla([
+            "-d",
+            "--input-type",
+            "yaml",
+            "--output-type",
+            "yaml",
+            "./decrypt",
+        ])
         .expect_stdout(PLAIN)
         .run();
 }

@@ -13,10 +13,7 @@ fn comes_back(name: &str, text: impl AsRef<[u8]>) -> Sandbox {
         .any_stderr()
         .run();
     assert_ne!(sandbox.read(name), text.as_ref());
-    sandbox
-        .bulla(["decrypt", name])
-        .expect_stdout(&text)
-        .run();
+    sandbox.bulla(["decrypt", name]).expect_stdout(&text).run();
     sandbox
 }
 
@@ -62,13 +59,65 @@ fn line_ends_and_marks() {
 #[test]
 fn spellings_of_scalars() {
     for value in [
-        "0x1F", "0o17", "0b11", "017", "+1", "1_000", "1.50", "1e3", ".5", "-.5e-3", "08", "~", "Null",
-        "True", "FALSE", "yes", "190:20:30", "2024-1-2", "2024-01-02T03:04:05Z", "2024-01-02 03:04:05.10",
-        ".inf", "-.INF", ".nan", "'it''s'", "\"\\x41\\u00e9\\U0001F600\"", "\"a\\\n  b\"", "'a\n  b'", "a\n  b",
-        "\"\\/\\e\\N\\_\\L\\P\"", "!!str 5", "!custom x", "!!binary aGk=", "! x", "&anchor x", "&a !!str x",
-        "!<tag:yaml.org,2002:str> x", "\"\"", "''", "|\n  a\n\n  b", "|-\n  a", "|+\n  a\n\n", ">\n  a\n  b\n\n  c",
-        ">-\n  a\n    b\n  c", "|2\n    a\n", "|\n\n  a", ">+\n  a\n\n\n", "| # comment\n  a\n", "'#'", "a#b", "a:b",
-        "http://x:80/#y", "\"%\"", "'@'", "[a, 'b', \"c\", {d: e}]", "{a, b: , ? c}", "[a: b]", "[]", "{}", "[ ]",
+        "0x1F",
+        "0o17",
+        "0b11",
+        "017",
+        "+1",
+        "1_000",
+        "1.50",
+        "1e3",
+        ".5",
+        "-.5e-3",
+        "08",
+        "~",
+        "Null",
+        "True",
+        "FALSE",
+        "yes",
+        "190:20:30",
+        "2024-1-2",
+        "2024-01-02T03:04:05Z",
+        "2024-01-02 03:04:05.10",
+        ".inf",
+        "-.INF",
+        ".nan",
+        "'it''s'",
+        "\"\\x41\\u00e9\\U0001F600\"",
+        "\"a\\\n  b\"",
+        "'a\n  b'",
+        "a\n  b",
+        "\"\\/\\e\\N\\_\\L\\P\"",
+        "!!str 5",
+        "!custom x",
+        "!!binary aGk=",
+        "! x",
+        "&anchor x",
+        "&a !!str x",
+        "!<tag:yaml.org,2002:str> x",
+        "\"\"",
+        "''",
+        "|\n  a\n\n  b",
+        "|-\n  a",
+        "|+\n  a\n\n",
+        ">\n  a\n  b\n\n  c",
+        ">-\n  a\n    b\n  c",
+        "|2\n    a\n",
+        "|\n\n  a",
+        ">+\n  a\n\n\n",
+        "| # comment\n  a\n",
+        "'#'",
+        "a#b",
+        "a:b",
+        "http://x:80/#y",
+        "\"%\"",
+        "'@'",
+        "[a, 'b', \"c\", {d: e}]",
+        "{a, b: , ? c}",
+        "[a: b]",
+        "[]",
+        "{}",
+        "[ ]",
     ] {
         comes_back("f.yaml", format!("k: {value}\nlast: x\n"));
     }
@@ -174,9 +223,7 @@ fn deep_and_large_files() {
 #[test]
 fn what_sops_changed_is_still_right() {
     let sandbox = comes_back("f.yaml", "a: 0x10\nb: &x 1.50\nc: *x\nd: \"q\"\n");
-    sandbox
-        .sops(["set", "f.yaml", "[\"b\"]", "\"new\""])
-        .run();
+    sandbox.sops(["set", "f.yaml", "[\"b\"]", "\"new\""]).run();
     let out = sandbox
         .bulla(["decrypt", "--output-type", "json", "f.yaml"])
         .any_stdout()

@@ -1,5 +1,11 @@
 //! The integration tests: the program as its users meet it, on the command line, beside real sops.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on fails, and writes its own files"
+)]
+
 mod support;
 
 mod architecture;

@@ -7,7 +7,9 @@ const SECRET: &str = "hunter2-TOPSECRET";
 /// Files that fail in different ways, all holding the secret.
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
-    let plain = format!("user: root\npassword: {SECRET}\nclear_unencrypted: {SECRET}\nlist: [{SECRET}, b]\n");
+    let plain = format!(
+        "user: root\npassword: {SECRET}\nclear_unencrypted: {SECRET}\nlist: [{SECRET}, b]\n"
+    );
     sandbox.encrypted("f.yaml", &plain);
     let text = sandbox.read_text("f.yaml");
     let all = tokens(&text);
@@ -15,11 +17,26 @@ fn sandbox() -> Sandbox {
         ("type.yaml", text.replace("type:str]", "type:int]")),
         ("bool.yaml", text.replace("type:str]", "type:bool]")),
         ("swap.yaml", text.replace(all[0], all[1])),
-        ("mac.yaml", text.replace(&format!("clear_unencrypted: {SECRET}"), &format!("clear_unencrypted: {SECRET}2"))),
-        ("nomac.yaml", text.replace(line_of(&text, "mac:"), "    x: 1")),
-        ("cut.yaml", text.replace(all[1], &all[1][..all[1].len() - 12])),
+        (
+            "mac.yaml",
+            text.replace(
+                &format!("clear_unencrypted: {SECRET}"),
+                &format!("clear_unencrypted: {SECRET}2"),
+            ),
+        ),
+        (
+            "nomac.yaml",
+            text.replace(line_of(&text, "mac:"), "    x: 1"),
+        ),
+        (
+            "cut.yaml",
+            text.replace(all[1], &all[1][..all[1].len() - 12]),
+        ),
         ("clear.yaml", format!("added: {SECRET}\n{text}")),
-        ("syntax.yaml", format!("clear_unencrypted: \"{SECRET}\n{text}")),
+        (
+            "syntax.yaml",
+            format!("clear_unencrypted: \"{SECRET}\n{text}"),
+        ),
         ("twice.yaml", format!("clear_unencrypted: {SECRET}\n{text}")),
         ("version.yaml", text.replace("version: 3", "version: x")),
     ];
@@ -45,7 +62,7 @@ fn failing_decrypts_give_nothing_away() {
             let outcome = std::process::Command::new(crate::support::bulla())
                 .args(command)
                 .current_dir(sandbox.work())
-                .env("SOPS_AGE_KEY_FILE", age_key("alice").path)
+                .env("SOPS_AGE_KEY_FILE", sandbox.key_file("alice"))
                 .env("EDITOR", "false")
                 .env("RUST_BACKTRACE", "1")
                 .stdin(std::process::Stdio::null())
@@ -55,7 +72,10 @@ fn failing_decrypts_give_nothing_away() {
             // The one thing shown of a file is the source line of a syntax error in it,
             // which of an encrypted file is what everyone can read anyway.
             let shown = ["syntax.yaml", "twice.yaml"].contains(&name.as_str());
-            assert!(shown || !stderr.contains("TOPSECRET"), "{command:?}: {stderr}");
+            assert!(
+                shown || !stderr.contains("TOPSECRET"),
+                "{command:?}: {stderr}"
+            );
             assert!(!stderr.contains("panicked"), "{command:?}: {stderr}");
             assert!(!outcome.status.success(), "{command:?}");
             assert!(outcome.stdout.is_empty(), "{command:?}");
@@ -69,7 +89,12 @@ fn identities_are_never_shown() {
     sandbox.encrypted("f.yaml", "a: 1\n");
     let mallory = age_key("mallory").identity;
     let torn = &mallory[..mallory.len() - 3];
-    for key in [mallory.as_str(), torn, "AGE-SECRET-KEY-1QQQQSECRETSECRET", " x"] {
+    for key in [
+        mallory.as_str(),
+        torn,
+        "AGE-SECRET-KEY-1QQQQSECRETSECRET",
+        " x",
+    ] {
         sandbox
             .bulla(["decrypt", "f.yaml"])
             .no_identity()
@@ -134,19 +159,46 @@ fn errors_of_the_command_line_do_not_repeat_a_value() {
     let sandbox = Sandbox::new();
     sandbox.encrypted("f.yaml", "a: 1\n");
     for args in [
-        &["set", "f.yaml", "[\"a\"]", "\"hunter2-TOPSECRET\"", "surplus"][..],
-        &["set", "--nonsense", "f.yaml", "[\"a\"]", "\"hunter2-TOPSECRET\""],
+        &[
+            "set",
+            "f.yaml",
+            "[\"a\"]",
+            "\"hunter2-TOPSECRET\"",
+            "surplus",
+        ][..],
+        &[
+            "set",
+            "--nonsense",
+            "f.yaml",
+            "[\"a\"]",
+            "\"hunter2-TOPSECRET\"",
+        ],
         &["--set", "[\"a\"] hunter2-TOPSECRET", "f.yaml"],
     ] {
         let outcome = std::process::Command::new(crate::support::bulla())
             .args(args)
             .current_dir(sandbox.work())
-            .env("SOPS_AGE_KEY_FILE", age_key("alice").path)
+            .env("SOPS_AGE_KEY_FILE", sandbox.key_file("alice"))
             .stdin(std::process::Stdio::null())
             .output()
             .unwrap();
         assert!(!outcome.status.success());
         let said = String::from_utf8_lossy(&outcome.stderr);
         assert!(!said.contains("TOPSECRET"), "{said}");
+    }
+}
+
+#[test]
+fn key_files_that_others_can_read_are_warned_about() {
+    let sandbox = Sandbox::new();
+    sandbox.encrypted("f.yaml", "a: 1\n");
+    let keys = sandbox.key_file("alice");
+    for (mode, warned) in [(0o600, false), (0o400, false), (0o640, true), (0o604, true)] {
+        let case = sandbox.bulla(["decrypt", "f.yaml"]).expect_stdout("a: 1\n");
+        sandbox.mode_of(&keys, mode);
+        match warned {
+            true => case.expect_stderr_has("alice.txt").run(),
+            false => case.run(),
+        };
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::support::{Case, Sandbox, line_of, strip_metadata, tokens};
 
-const PLAIN: &str = "# head\na: 1\n\nb:   'two' # beside\nlist:\n    # first\n    - x\n    - y\nmap:\n    k: v\n";
+const PLAIN: &str =
+    "# head\na: 1\n\nb:   'two' # beside\nlist:\n    # first\n    - x\n    - y\nmap:\n    k: v\n";
 
 fn encrypted() -> Sandbox {
     let sandbox = Sandbox::new();
@@ -36,7 +37,17 @@ fn a_value_is_replaced() {
 
 #[test]
 fn text_that_looks_like_another_type_stays_text() {
-    for value in ["yes", "12", "1.5", "null", "2024-01-02", "", " x", "# x", "a: b"] {
+    for value in [
+        "yes",
+        "12",
+        "1.5",
+        "null",
+        "2024-01-02",
+        "",
+        " x",
+        "# x",
+        "a: b",
+    ] {
         let sandbox = encrypted();
         let json = serde_json::to_string(value).unwrap();
         sandbox.bulla(["set", "f.yaml", "[\"a\"]", &json]).run();
@@ -74,18 +85,37 @@ fn a_path_of_several_new_steps_is_made() {
         .bulla(["set", "f.yaml", "[\"n\"][\"m\"][0][\"k\"]", "5"])
         .run();
     sandbox
-        .bulla(["decrypt", "--output-type", "json", "--extract", "[\"n\"]", "f.yaml"])
+        .bulla([
+            "decrypt",
+            "--output-type",
+            "json",
+            "--extract",
+            "[\"n\"]",
+            "f.yaml",
+        ])
         .expect_stdout("{\n\t\"m\": [\n\t\t{\n\t\t\t\"k\": 5\n\t\t}\n\t]\n}\n")
         .run();
 }
 
 #[test]
 fn objects_and_lists_are_values_too() {
-    for value in ["{\"x\":[1,\"two\",{\"y\":null}],\"z\":{}}", "[1,\"two\",[3],{\"k\":true}]", "{}", "[]"] {
+    for value in [
+        "{\"x\":[1,\"two\",{\"y\":null}],\"z\":{}}",
+        "[1,\"two\",[3],{\"k\":true}]",
+        "{}",
+        "[]",
+    ] {
         let sandbox = encrypted();
         sandbox.bulla(["set", "f.yaml", "[\"a\"]", value]).run();
         let out = sandbox
-            .bulla(["decrypt", "--output-type", "json", "--extract", "[\"a\"]", "f.yaml"])
+            .bulla([
+                "decrypt",
+                "--output-type",
+                "json",
+                "--extract",
+                "[\"a\"]",
+                "f.yaml",
+            ])
             .any_stdout()
             .run();
         crate::support::assert_same_data(&out.stdout, value.as_bytes(), value);
@@ -118,7 +148,10 @@ fn unchanged_values_keep_their_tokens() {
         strip_metadata(&before).replace(old, new),
         strip_metadata(&after)
     );
-    assert_eq!(line_of(&before, "- recipient:"), line_of(&after, "- recipient:"));
+    assert_eq!(
+        line_of(&before, "recipient:"),
+        line_of(&after, "recipient:")
+    );
     assert_ne!(line_of(&before, "mac:"), line_of(&after, "mac:"));
 }
 
@@ -130,7 +163,13 @@ fn nothing_changed_writes_nothing_when_asked() {
         .bulla(["set", "--idempotent", "f.yaml", "[\"b\"]", "\"two\""])
         .run();
     sandbox
-        .bulla(["set", "--idempotent", "f.yaml", "[\"map\"]", "{\"k\": \"v\"}"])
+        .bulla([
+            "set",
+            "--idempotent",
+            "f.yaml",
+            "[\"map\"]",
+            "{\"k\": \"v\"}",
+        ])
         .run();
     assert_eq!(sandbox.read("f.yaml"), before);
     sandbox
@@ -159,7 +198,14 @@ fn values_come_from_a_file_or_standard_input() {
         .expect_stdout("from stdin")
         .run();
     sandbox
-        .bulla(["set", "--value-stdin", "--value-file", "f.yaml", "[\"a\"]", "value.json"])
+        .bulla([
+            "set",
+            "--value-stdin",
+            "--value-file",
+            "f.yaml",
+            "[\"a\"]",
+            "value.json",
+        ])
         .expect_stderr_has("--value-file")
         .status(1)
         .run();
@@ -255,7 +301,15 @@ fn a_value_that_would_stay_in_clear_is_said() {
     sandbox.file("f.yaml", "password: one\n");
     let alice = crate::support::age_key("alice").recipient;
     sandbox
-        .bulla(["encrypt", "-i", "--age", &alice, "--encrypted-regex", "^password$", "f.yaml"])
+        .bulla([
+            "encrypt",
+            "-i",
+            "--age",
+            &alice,
+            "--encrypted-regex",
+            "^password$",
+            "f.yaml",
+        ])
         .run();
     sandbox
         .bulla(["set", "f.yaml", "[\"api_token\"]", "\"S3CR3T-NEW-VALUE\""])
@@ -295,7 +349,9 @@ fn a_wrong_mac_or_key_stops_it() {
 fn json_keeps_its_layout() {
     let sandbox = Sandbox::new();
     sandbox.encrypted("f.json", "{ \"a\":1,\n    \"b\" : [1,2] }");
-    sandbox.bulla(["set", "f.json", "[\"b\"][0]", "\"x\""]).run();
+    sandbox
+        .bulla(["set", "f.json", "[\"b\"][0]", "\"x\""])
+        .run();
     sandbox
         .bulla(["decrypt", "f.json"])
         .expect_stdout("{ \"a\":1,\n    \"b\" : [\"x\",2] }")

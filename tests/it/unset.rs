@@ -2,7 +2,8 @@
 
 use crate::support::{Sandbox, line_of};
 
-const PLAIN: &str = "# head\na: 1\nb: two # beside\n\nlist:\n    # first\n    - x\n    - y\nmap:\n    k: v\n";
+const PLAIN: &str =
+    "# head\na: 1\nb: two # beside\n\nlist:\n    # first\n    - x\n    - y\nmap:\n    k: v\n";
 
 fn encrypted() -> Sandbox {
     let sandbox = Sandbox::new();
@@ -17,7 +18,10 @@ fn an_entry_or_an_item_is_removed() {
         ("a", PLAIN.replace("a: 1\n", "")),
         ("[\"list\"][1]", PLAIN.replace("    - y\n", "")),
         ("[\"map\"]", PLAIN.replace("map:\n    k: v\n", "")),
-        ("[\"map\"][\"k\"]", PLAIN.replace("map:\n    k: v\n", "map: {}\n")),
+        (
+            "[\"map\"][\"k\"]",
+            PLAIN.replace("map:\n    k: v\n", "map: {}\n"),
+        ),
     ] {
         let sandbox = encrypted();
         let before = sandbox.read_text("f.yaml");
@@ -37,7 +41,14 @@ fn list_indexes_count_values_only() {
     let sandbox = encrypted();
     sandbox.bulla(["unset", "f.yaml", "[\"list\"][0]"]).run();
     let out = sandbox
-        .bulla(["decrypt", "--output-type", "json", "--extract", "[\"list\"]", "f.yaml"])
+        .bulla([
+            "decrypt",
+            "--output-type",
+            "json",
+            "--extract",
+            "[\"list\"]",
+            "f.yaml",
+        ])
         .any_stdout()
         .run();
     assert_eq!(out.text(), "[\n\t\"y\"\n]");
@@ -47,7 +58,12 @@ fn list_indexes_count_values_only() {
 fn what_is_not_there_is_an_error_unless_idempotent() {
     let sandbox = encrypted();
     let before = sandbox.read("f.yaml");
-    for path in ["[\"nowhere\"]", "[\"list\"][9]", "[\"a\"][\"x\"]", "[\"map\"][\"x\"]"] {
+    for path in [
+        "[\"nowhere\"]",
+        "[\"list\"][9]",
+        "[\"a\"][\"x\"]",
+        "[\"map\"][\"x\"]",
+    ] {
         sandbox
             .bulla(["unset", "f.yaml", path])
             .expect_stderr_has("bulla: ")

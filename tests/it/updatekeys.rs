@@ -158,7 +158,10 @@ fn what_is_missing_is_named() {
         .expect_stderr_has("config file not found")
         .status(1)
         .run();
-    sandbox.file(".sops.yaml", "creation_rules:\n  - path_regex: other\n    age: x\n");
+    sandbox.file(
+        ".sops.yaml",
+        "creation_rules:\n  - path_regex: other\n    age: x\n",
+    );
     sandbox
         .bulla(["updatekeys", "-y", "f.yaml"])
         .expect_stderr_has("no matching creation rules found")

@@ -4,7 +4,7 @@ use super::text;
 use serde_json::Value;
 
 /// The data of a JSON text.
-pub(crate) fn json(bytes: &[u8]) -> Value {
+fn json(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).unwrap_or_else(|error| panic!("{error} in {}", text(bytes)))
 }
 

@@ -1,7 +1,6 @@
 //! The throw-away age keys of `testdata/keys`.
 
 use super::repository;
-use std::path::PathBuf;
 
 /// An age identity and its recipient.
 pub(crate) struct Key {
@@ -9,8 +8,6 @@ pub(crate) struct Key {
     pub(crate) recipient: String,
     /// `AGE-SECRET-KEY-1…`
     pub(crate) identity: String,
-    /// The file that holds both.
-    pub(crate) path: PathBuf,
 }
 
 /// The key called `name`: `alice`, `bob`, `carol` or `mallory`.
@@ -26,6 +23,5 @@ pub(crate) fn age_key(name: &str) -> Key {
     Key {
         recipient: find("age1"),
         identity: find("AGE-SECRET-KEY-1"),
-        path: path.clone(),
     }
 }

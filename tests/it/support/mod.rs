@@ -8,8 +8,8 @@ mod peers;
 mod sandbox;
 
 pub(crate) use case::{Case, Outcome};
-pub(crate) use data::{assert_same_data, json, line_of, strip_metadata, tokens};
-pub(crate) use keys::{Key, age_key};
+pub(crate) use data::{assert_same_data, line_of, strip_metadata, tokens};
+pub(crate) use keys::age_key;
 pub(crate) use peers::sops;
 pub(crate) use sandbox::Sandbox;
 

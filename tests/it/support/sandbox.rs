@@ -98,6 +98,14 @@ impl Sandbox {
         std::fs::metadata(path).unwrap().permissions().mode() & 0o7777
     }
 
+    /// The key called `name` in a file that only its owner can read, which git does not keep.
+    pub(crate) fn key_file(&self, name: &str) -> PathBuf {
+        let path = self.root.path().join(format!("{name}.txt"));
+        std::fs::write(&path, age_key(name).identity + "\n").unwrap();
+        self.mode_of(&path, 0o600);
+        path
+    }
+
     /// A `.sops.yaml` with one rule: alice's key for everything, and what `more` adds to the rule.
     pub(crate) fn config(&self, more: &str) -> &Self {
         let alice = age_key("alice").recipient;
