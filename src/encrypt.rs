@@ -159,7 +159,8 @@ fn in_place(document: &Document, selection: &Selection) -> Vec<bool> {
     let mut encrypted = vec![false; document.nodes.len()];
     let mut leaves = document.leaves(selection);
     while let Some(leaf) = leaves.advance() {
-        encrypted[leaf.id as usize] |= leaf.via.is_none() && selection.covers(&leaf);
+        let has_text = !document.value(leaf.id).text.is_empty();
+        encrypted[leaf.id as usize] |= has_text && leaf.via.is_none() && selection.covers(&leaf);
     }
     encrypted
 }

@@ -123,8 +123,7 @@ pub fn detach(document: &Document) -> Vec<Splice> {
 fn own_document(document: &Document) -> Option<usize> {
     let (last, before) = document.branches.split_last()?;
     let key = last.metadata?;
-    let root = document.node(last.root?);
-    let alone = last.root? + 1 == key && document.node(key + 1).end == root.end;
+    let alone = values(document, last.root?).eq([key, document.node(key).end]);
     let only = !before.is_empty() && before.iter().all(|b| b.metadata.is_none());
     (alone && only).then_some(before.len())
 }

@@ -18,7 +18,8 @@ fn is_block_scalar(node: &Node) -> bool {
 
 /// True where only the lines of a block scalar are replaced and its header stays.
 fn keeps_header(document: &Document, node: &Node) -> bool {
-    is_block_scalar(node) && !is_typed_tag(document.slice(node.tag))
+    let has_lines = || !document.slice(node.body).trim_ascii().is_empty();
+    is_block_scalar(node) && !is_typed_tag(document.slice(node.tag)) && has_lines()
 }
 
 /// See [`crate::store::Store::region`].
@@ -39,7 +40,11 @@ fn properties(document: &Document, node: &Node) -> Vec<u8> {
     };
     let tag = node.tag;
     if tag.is_empty() || !is_typed_tag(document.slice(tag)) {
-        return document.slice(before).to_vec();
+        let mut kept = document.slice(before).to_vec();
+        if kept.last().is_some_and(|byte| !byte.is_ascii_whitespace()) {
+            kept.push(b' ');
+        }
+        return kept;
     }
     let mut kept = document.source[before.start as usize..tag.start as usize].to_vec();
     let behind = &document.source[tag.end as usize..before.end as usize];
