@@ -207,7 +207,7 @@ fn scalars_are_typed_as_by_sops() {
     let types = |text: &str| -> Vec<String> {
         text.lines()
             .take(words.len())
-            .map(|line| line.trim_end_matches('\''))
+            .map(|line| line.trim_end_matches(['\'', '"']))
             .map(|line| line[line.rfind("type:").unwrap_or(0)..].to_owned())
             .collect()
     };
@@ -227,6 +227,27 @@ fn scalars_are_typed_as_by_sops() {
         }
     }
     ours.sops(["decrypt", "f.yaml"]).any_stdout().run();
+}
+
+#[test]
+fn floats_are_hashed_in_the_digits_of_go() {
+    // The first lies halfway between two shortest spellings; the others sit at the edges.
+    let text = "a: 99.97036743164062\nb: 5e-324\nc: 1.7976931348623157e308\nd: 1e21\ne: 0.1\nf: 123456.7\ng: 9007199254740993.0\nh: 4.35\ni: 1e23\nj: 2.2250738585072011e-308\n";
+    let json = "{\"a\": 99.97036743164062, \"b\": 5e-324, \"c\": 1e21, \"d\": 1E-7, \"e\": -0.0}";
+    for (name, text) in [("f.yaml", text), ("f.json", json)] {
+        let sandbox = Sandbox::new();
+        sandbox.encrypted(name, text);
+        let theirs = sandbox
+            .sops(["decrypt", "--output-type", "json", name])
+            .any_stdout()
+            .run();
+        sandbox.encrypted_by_sops(name, text);
+        let ours = sandbox
+            .bulla(["decrypt", "--output-type", "json", name])
+            .expect_stdout(&theirs.stdout)
+            .run();
+        assert_same_data(&ours.stdout, &theirs.stdout, name);
+    }
 }
 
 #[test]
