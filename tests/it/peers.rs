@@ -207,7 +207,7 @@ fn scalars_are_typed_as_by_sops() {
     let types = |text: &str| -> Vec<String> {
         text.lines()
             .take(words.len())
-            .map(|line| line.trim_end_matches('\''))
+            .map(|line| line.trim_end_matches(['\'', '"']))
             .map(|line| line[line.rfind("type:").unwrap_or(0)..].to_owned())
             .collect()
     };
