@@ -129,6 +129,7 @@ pub fn encrypt(document: &Document, how: Encryption<'_>) -> Result<Encrypted, En
             Ok(Spelling { path, token })
         })
         .collect::<Result<_, EncryptError>>()?;
+    drop_contained(&mut splices);
     splices.extend(store.attach(document, &metadata.to_data(), layout));
     let text = splice(&document.source, &mut splices);
     let check = Check {
@@ -144,6 +145,18 @@ pub fn encrypt(document: &Document, how: Encryption<'_>) -> Result<Encrypted, En
         sealed,
         clear,
     })
+}
+
+/// A comment between a tag that has to go and its value goes with the tag: the spelling of the
+/// value brings both back.
+fn drop_contained(splices: &mut Vec<Splice>) {
+    splices.sort_by_key(|splice| (splice.span.start, std::cmp::Reverse(splice.span.end)));
+    let mut end = 0;
+    splices.retain(|splice| {
+        let contained = splice.span.end <= end && !splice.span.is_empty();
+        end = end.max(splice.span.end);
+        !contained
+    });
 }
 
 /// A token is ASCII.

@@ -4,12 +4,12 @@ use super::args::{Recipients, Selectors};
 use super::encrypt::SealingFlags;
 use super::failure::{Failure, Outcome, Status, warn};
 use super::{Context, input};
-use crate::config::{Config, Matched, Rule, RuleKey, candidates, companion};
+use crate::config::{Config, Matched, Rule, RuleKey, Stores, candidates, companion};
 use crate::crypto::Cipher;
 use crate::document::Data;
 use crate::keys::{KeyGroup, KeyGroups, PROVIDERS, Provider};
 use crate::metadata::Selection;
-use crate::store::Yaml;
+use crate::store::{Layout, Store, Yaml};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -61,6 +61,25 @@ pub fn find(context: &Context, file: Option<&Path>) -> Outcome<Option<Found>> {
         directory: absolute.parent().unwrap_or(&absolute).to_path_buf(),
         path,
     }))
+}
+
+/// How new text in the format of `store` is laid out: as the flag says, else as the configuration
+/// for `file` says. A broken configuration says nothing.
+pub fn layout(context: &Context, file: Option<&Path>, store: &dyn Store) -> Layout {
+    let configured = || {
+        let path = locate(context, file)?;
+        let text = Zeroizing::new(std::fs::read(&path).ok()?);
+        let document = Yaml.parse(text, context.parsing()).ok()?;
+        let data = document.data(document.branches.first()?.root?);
+        let stores = Stores::from_data(&data, &path).ok()?;
+        match store.name() {
+            "yaml" => stores.yaml,
+            _ => stores.json,
+        }
+    };
+    Layout {
+        indent: context.global.indent.or_else(configured),
+    }
 }
 
 fn locate(context: &Context, file: Option<&Path>) -> Option<PathBuf> {
@@ -121,7 +140,7 @@ pub fn plan(
     if given.is_empty() && rule.is_none() {
         return Err(no_keys(found.as_ref(), file));
     }
-    combine(given, rule, selectors, sealing)
+    combine(given, found.as_ref().zip(rule), selectors, sealing)
 }
 
 /// As [`plan`], but a rule must match.
@@ -141,7 +160,7 @@ pub fn rule_plan(
     match rule(&found, file)? {
         Some(matched) => combine(
             given_keys(recipients)?,
-            Some(matched.rule),
+            Some((&found, matched.rule)),
             selectors,
             sealing,
         ),
@@ -170,14 +189,15 @@ fn no_keys(found: Option<&Found>, file: Option<&Path>) -> Failure {
 
 fn combine(
     given: KeyGroup,
-    rule: Option<&Rule>,
+    rule: Option<(&Found, &Rule)>,
     selectors: &Selectors,
     sealing: &SealingFlags,
 ) -> Outcome<Plan> {
     let groups = match rule {
-        Some(rule) if given.is_empty() => rule_groups(rule)?,
+        Some((found, rule)) if given.is_empty() => rule_groups(found, rule)?,
         _ => vec![given],
     };
+    let rule = rule.map(|(_, rule)| rule);
     let threshold = sealing
         .shamir_secret_sharing_threshold
         .or(rule.map(|rule| rule.shamir_threshold))
@@ -229,9 +249,10 @@ fn keys_of(recipients: &[String]) -> Outcome<KeyGroup> {
         .map_err(|error| Failure::new(Status::General, error))
 }
 
-fn rule_groups(rule: &Rule) -> Outcome<Vec<KeyGroup>> {
+fn rule_groups(found: &Found, rule: &Rule) -> Outcome<Vec<KeyGroup>> {
     let group = |keys: &Vec<RuleKey>| keys.iter().enumerate().map(rule_key).collect();
-    rule.groups.iter().map(group).collect()
+    let groups: Outcome<_> = rule.groups.iter().map(group).collect();
+    groups.map_err(|failure| failure.of(format!("error loading config: {}", found.path.display())))
 }
 
 fn rule_key((at, key): (usize, &RuleKey)) -> Outcome<Box<dyn crate::keys::MasterKey>> {
@@ -245,5 +266,5 @@ fn rule_key((at, key): (usize, &RuleKey)) -> Outcome<Box<dyn crate::keys::Master
     };
     provider
         .parse_one(&key.id, at + 1)
-        .map_err(|error| Failure::new(Status::General, format!("error loading config: {error}")))
+        .map_err(|error| Failure::new(Status::General, error))
 }

@@ -51,8 +51,11 @@ impl Decrypt {
         drop(unlocked);
         let text = match path {
             Some(path) => extract(context, &input, text, &path)?,
-            None if input.output.name() == input.store.name() => text,
-            None => convert(context, &input, text)?,
+            None if input.converts() => {
+                let document = input::parse(&input.name, input.store, text, context.parsing())?;
+                emitted(context, &input, &document)?
+            }
+            None => text,
         };
         save::deliver(context, &input, &self.destination, &text, Content::Plain)
     }
@@ -69,19 +72,27 @@ impl Decrypt {
     }
 }
 
-/// The plaintext in the output format.
-fn convert(
-    context: &Context,
-    input: &Input,
-    text: Zeroizing<Vec<u8>>,
-) -> Outcome<Zeroizing<Vec<u8>>> {
-    let document = input::parse(&input.name, input.store, text, context.parsing())?;
-    let emitted = input.output.emit(&branches(&document), context.layout());
+/// A plaintext in the output format.
+fn emitted(context: &Context, input: &Input, document: &Document) -> Outcome<Zeroizing<Vec<u8>>> {
+    let layout = input.layout(context);
+    let emitted = input.output.emit(&branches(document), layout);
     emitted.map_err(|error| Failure::from(error).of(&input.name))
 }
 
+/// A plaintext document in the output format; as it is where that is its own.
+///
+/// # Errors
+/// Where the output format cannot hold it.
+pub fn convert(context: &Context, input: &Input, document: Document) -> Outcome<Document> {
+    if !input.converts() {
+        return Ok(document);
+    }
+    let text = emitted(context, input, &document)?;
+    input::parse(&input.name, input.output, text, context.parsing())
+}
+
 /// Every branch as data; an empty one is an empty mapping.
-pub fn branches(document: &Document) -> Vec<Data> {
+fn branches(document: &Document) -> Vec<Data> {
     let branches = document.branches.iter();
     branches
         .map(|branch| match branch.root {
@@ -103,9 +114,19 @@ fn extract(
         let message = format!("{}: {path} not found", input.name);
         return Err(Failure::new(Status::General, message));
     };
+    let source = document.slice(document.node(id).span);
+    if document.value(id).ty == Type::Float && is_whole(source) {
+        // A whole number too large for sops, which knows it as a rounded float only.
+        return Ok(Zeroizing::new(source.to_vec()));
+    }
     let data = document.data(id);
-    spelled(input.output, data, context.layout())
+    spelled(input.output, data, input.layout(context))
         .map_err(|error| error.of(format!("{}: {path}", input.name)))
+}
+
+fn is_whole(number: &[u8]) -> bool {
+    let digits = number.strip_prefix(b"-").unwrap_or(number);
+    !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
 }
 
 fn spelled(store: &dyn Store, data: Data, layout: Layout) -> Outcome<Zeroizing<Vec<u8>>> {

@@ -72,6 +72,7 @@ pub fn keep(
         cipher: Cipher::Aes256Gcm,
         stash: Stash::new(),
         allow_nested: false,
+        layout: Layout::default(),
     };
     let encrypted = save::seal(context, "the draft", &Json, &document, sealing)?;
     let written = output::write(

@@ -16,7 +16,7 @@ use super::{Context, draft, unlock};
 use crate::crypto::{Cipher, DataKey, Stash, SystemRandom};
 use crate::document::{Document, splice};
 use crate::metadata::Metadata;
-use crate::store::Store;
+use crate::store::{Layout, Store};
 use clap::Args;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
@@ -246,9 +246,13 @@ impl Session<'_> {
         if metadata.last_modified.is_empty() {
             metadata.last_modified = self.context.now();
         }
-        let layout = self.context.layout();
+        let layout = self.layout();
         let mut splices = self.store.attach(&document, &metadata.to_data(), layout);
         Ok(splice(&document.source, &mut splices))
+    }
+
+    fn layout(&self) -> Layout {
+        configuration::layout(self.context, Some(self.file), self.store)
     }
 
     fn save(mut self, text: &[u8], document: &Document) -> Outcome {
@@ -283,6 +287,7 @@ impl Session<'_> {
             cipher: self.cipher,
             stash: std::mem::take(&mut self.stash),
             allow_nested: false,
+            layout: self.layout(),
         };
         let encrypted = save::seal(self.context, &name, self.store, document, sealing)?;
         encrypt::say_clear(&name, document, &selection, encrypted.sealed);

@@ -3,7 +3,7 @@
 use super::args::{Destination, Recipients, Selectors, Types, Unlocking};
 use super::configuration::{self, Plan};
 use super::failure::{Failure, Outcome, Status, warn};
-use super::input::{self, Input, Purpose};
+use super::input::{Input, Purpose};
 use super::output::Content;
 use super::save::{self, Sealing};
 use super::{Context, decrypt, unlock};
@@ -12,6 +12,7 @@ use crate::crypto::{Cipher, DataKey, Stash, SystemRandom};
 use crate::document::{Document, LeafKind, Type};
 use crate::keys::KeyGroups;
 use crate::metadata::{Metadata, Selection};
+use crate::store::Layout;
 use clap::Args;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
@@ -88,7 +89,7 @@ impl Encrypt {
         )?;
         let (sealing, before) = match self.existing(context, &input, &plan) {
             Some(existing) => existing,
-            None => (self.fresh(plan)?, None),
+            None => (self.fresh(plan, input.layout(context))?, None),
         };
         if before.is_some_and(|before| before == document.source) {
             return Ok(());
@@ -128,18 +129,11 @@ impl Encrypt {
         if document.has_metadata() {
             return Err(save::already_encrypted(&input.name));
         }
-        if input.output.name() == input.store.name() {
-            return Ok(document);
-        }
-        let text = input
-            .output
-            .emit(&decrypt::branches(&document), context.layout())
-            .map_err(|error| Failure::from(error).of(&input.name))?;
-        input::parse(&input.name, input.output, text, context.parsing())
+        decrypt::convert(context, input, document)
     }
 
     /// A new data key, wrapped for everyone.
-    fn fresh(&self, plan: Plan) -> Outcome<Sealing> {
+    fn fresh(&self, plan: Plan, layout: Layout) -> Outcome<Sealing> {
         let (metadata, data_key) = new_file(plan.keys, plan.selection, plan.mac_only_encrypted)?;
         Ok(Sealing {
             metadata,
@@ -147,6 +141,7 @@ impl Encrypt {
             cipher: plan.cipher,
             stash: Stash::new(),
             allow_nested: self.allow_nested,
+            layout,
         })
     }
 
@@ -192,6 +187,7 @@ impl Encrypt {
             cipher: plan.cipher,
             stash: plain.stash,
             allow_nested: self.allow_nested,
+            layout: input.layout(context),
         };
         Some((sealing, Some(plain.text)))
     }

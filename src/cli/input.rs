@@ -4,9 +4,9 @@
 use super::args::Types;
 use super::failure::{Failure, Outcome, Status};
 use super::output::{Original, OutputError};
-use super::{Context, lock::Patience};
+use super::{Context, configuration, lock::Patience};
 use crate::document::Document;
-use crate::store::{self, ParseError, ParseOptions, Store};
+use crate::store::{self, Layout, ParseError, ParseOptions, Store};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -70,6 +70,16 @@ impl Input {
             text,
             parsing: context.parsing(),
         })
+    }
+
+    /// Whether the output has another format.
+    pub fn converts(&self) -> bool {
+        self.output.name() != self.store.name()
+    }
+
+    /// How new text in the output format is laid out.
+    pub fn layout(&self, context: &Context) -> Layout {
+        configuration::layout(context, self.path.as_deref(), self.output)
     }
 
     /// Parses the text. Can be done once.

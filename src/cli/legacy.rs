@@ -1,6 +1,7 @@
 //! The spellings of the command line that sops takes and clap does not, turned into ours:
 //! long flags with one dash, `--flag=false`, and the old form without a sub-command.
 
+use super::failure::{Failure, Outcome, Status, warn};
 use clap::Command;
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -24,19 +25,28 @@ enum Mode {
     Edit,
 }
 
-/// The arguments (without the program's name) in the form that clap takes, and warnings.
-pub fn rewrite(arguments: Vec<OsString>, cli: &Command) -> (Vec<OsString>, Vec<String>) {
+/// The arguments (without the program's name) in the form that clap takes; none where the old
+/// form lacks its file.
+///
+/// # Errors
+/// Where `--set` lacks its value.
+pub fn rewrite(arguments: Vec<OsString>, cli: &Command) -> Outcome<Vec<OsString>> {
     let flags = Flags::of(cli);
     let (words, first) = flags.normalize(arguments);
     let is_command = first.is_some_and(|at| {
         let name = words[at].to_str().unwrap_or_default();
         name == "help" || cli.find_subcommand(name).is_some()
     });
-    let asks_for_help = |word: &OsString| word == "--help" || word == "--version";
-    if is_command || words.is_empty() || words.iter().all(asks_for_help) {
-        return (words, Vec::new());
+    if is_command {
+        return Ok(words);
     }
-    old_form(words)
+    let asked = words
+        .iter()
+        .find(|word| *word == "--help" || *word == "--version");
+    match asked {
+        Some(word) => Ok(vec![word.clone()]),
+        None => old_form(words),
+    }
 }
 
 impl Flags {
@@ -134,7 +144,7 @@ const OLD_FLAGS: &[(&str, &str)] = &[
 
 /// `[flags] FILE` becomes `COMMAND [flags] FILE`. As with sops the last of several modes wins,
 /// in the order encrypt, decrypt, rotate, set.
-fn old_form(words: Vec<OsString>) -> (Vec<OsString>, Vec<String>) {
+fn old_form(words: Vec<OsString>) -> Outcome<Vec<OsString>> {
     let mut modes = Vec::new();
     let mut set = None;
     let mut rest = Vec::new();
@@ -158,25 +168,29 @@ fn old_form(words: Vec<OsString>) -> (Vec<OsString>, Vec<String>) {
     }
     let order = [Mode::Encrypt, Mode::Decrypt, Mode::Rotate, Mode::Set];
     let mode = order.into_iter().rfind(|mode| modes.contains(mode));
-    let mut warnings = Vec::new();
     if modes.len() > 1 {
-        warnings.push("more than one command given, the last one counts".to_owned());
+        warn("more than one command given, the last one counts");
+    }
+    if files.len() > 1 {
+        warn("more than one file given, all but the first are ignored");
+        files.truncate(1);
+    }
+    if files.is_empty() {
+        return Ok(Vec::new());
     }
     let mode = mode.unwrap_or(Mode::Edit);
     let mut out = vec![OsString::from(command(mode))];
     out.append(&mut rest);
+    if mode == Mode::Rotate {
+        out.push("--old-form".into());
+    }
     out.push("--".into());
-    if files.len() > 1 {
-        warnings.push("more than one file given, all but the first are ignored".to_owned());
-        files.truncate(1);
-    }
     out.append(&mut files);
-    if let Some(set) = set {
-        let (index, value) = split_set(&set);
-        out.push(index.into());
-        out.extend(value.map(OsString::from));
+    if let Some(set) = set.filter(|_| mode == Mode::Set) {
+        let (index, value) = split_set(&set)?;
+        out.extend([OsString::from(index), OsString::from(value)]);
     }
-    (out, warnings)
+    Ok(out)
 }
 
 fn command(mode: Mode) -> &'static str {
@@ -190,9 +204,10 @@ fn command(mode: Mode) -> &'static str {
 }
 
 /// `["a"]["b"] VALUE`: split behind the first `]` that a blank follows.
-fn split_set(text: &str) -> (&str, Option<&str>) {
-    match text.split_once("] ") {
-        Some((index, value)) => (&text[..=index.len()], Some(value)),
-        None => (text, None),
-    }
+fn split_set(text: &str) -> Outcome<(&str, &str)> {
+    let place = text.find("] ").ok_or_else(|| {
+        let message = "--set takes a path and a value in one argument";
+        Failure::new(Status::BadSet, message).hint(r#"for example: --set '["a"]["b"] "value"'"#)
+    })?;
+    Ok((&text[..=place], &text[place + 2..]))
 }

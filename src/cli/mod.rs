@@ -31,7 +31,7 @@ mod unset;
 mod updatekeys;
 mod words;
 
-use crate::store::{Layout, ParseOptions};
+use crate::store::ParseOptions;
 use args::Global;
 use clap::{CommandFactory, Parser, Subcommand};
 use environment::Environment;
@@ -83,12 +83,6 @@ impl Context {
         }
     }
 
-    fn layout(&self) -> Layout {
-        Layout {
-            indent: self.global.indent,
-        }
-    }
-
     /// The time as sops writes it: RFC 3339, whole seconds, UTC.
     fn now(&self) -> String {
         jiff::Timestamp::now()
@@ -103,15 +97,14 @@ pub fn run() -> ExitCode {
     process::harden();
     let mut arguments = std::env::args_os();
     let program = arguments.next().unwrap_or_default();
-    let (arguments, warnings) = legacy::rewrite(arguments.collect(), &Cli::command());
-    for warning in warnings {
-        failure::warn(warning);
-    }
-    let outcome = match arguments.as_slice() {
-        [] => Err(no_file()),
-        [only] if only == "--version" => version(&program),
-        _ => dispatch(arguments),
-    };
+    let outcome =
+        legacy::rewrite(arguments.collect(), &Cli::command()).and_then(|arguments| match arguments
+            .as_slice()
+        {
+            [] => Err(no_file()),
+            [only] if only == "--version" => version(&program),
+            _ => dispatch(arguments),
+        });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -3,6 +3,7 @@
 use super::Context;
 use super::args::{Destination, Types, Unlocking};
 use super::configuration::age_keys;
+use super::decrypt::convert;
 use super::failure::{Failure, Outcome, Status};
 use super::input::{self, Input, Purpose};
 use super::output::Content;
@@ -33,6 +34,9 @@ pub struct Rotate {
     /// The name by which the format is told, in the place of the file's own.
     #[arg(long, value_name = "NAME")]
     pub filename_override: Option<PathBuf>,
+    /// Called in the old form, where a missing file has another status.
+    #[arg(long, hide = true)]
+    pub old_form: bool,
 }
 
 impl Rotate {
@@ -54,6 +58,7 @@ impl Rotate {
         let unlocked = unlock::unlock(context, &mut input, &self.unlocking)?;
         let plain = unlocked.plaintext(context, &input, self.unlocking.ignore_mac)?;
         let document = input::parse(&input.name, input.store, plain, context.parsing())?;
+        let document = convert(context, &input, document)?;
         let cipher = unlocked.metadata.cipher();
         let mut metadata = unlocked.metadata;
         self.change_keys(&mut metadata.keys)?;
@@ -66,8 +71,9 @@ impl Rotate {
             cipher,
             stash: Stash::new(),
             allow_nested: false,
+            layout: input.layout(context),
         };
-        let encrypted = save::seal(context, &input.name, input.store, &document, sealing)?;
+        let encrypted = save::seal(context, &input.name, input.output, &document, sealing)?;
         save::deliver(
             context,
             &input,
@@ -83,10 +89,10 @@ impl Rotate {
         }
         let changes_keys = self.add_age.is_some() || self.rm_age.is_some();
         Failure {
-            status: if changes_keys {
-                Status::MissingForKeys
-            } else {
-                Status::Unreadable
+            status: match (changes_keys, self.old_form) {
+                (true, _) => Status::MissingForKeys,
+                (false, true) => Status::NoFile,
+                (false, false) => Status::Unreadable,
             },
             ..failure
         }

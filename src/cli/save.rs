@@ -10,7 +10,7 @@ use crate::crypto::{Cipher, DataKey, Stash, SystemRandom};
 use crate::document::{BeyondSops, Document};
 use crate::encrypt::{Encrypted, Encryption, encrypt};
 use crate::metadata::Metadata;
-use crate::store::Store;
+use crate::store::{Layout, Store};
 
 /// The version of sops whose files bulla writes.
 pub const SOPS_VERSION: &str = "3.13.2";
@@ -27,6 +27,8 @@ pub struct Sealing {
     pub stash: Stash,
     /// Encrypt values that are tokens already.
     pub allow_nested: bool,
+    /// How the metadata block is laid out.
+    pub layout: Layout,
 }
 
 /// Encrypts `document`, which `name` names in messages, and says what stock sops could not read.
@@ -52,7 +54,7 @@ pub fn seal(
             cipher: sealing.cipher,
             stash: sealing.stash,
             random: &mut SystemRandom,
-            layout: context.layout(),
+            layout: sealing.layout,
             allow_nested: sealing.allow_nested,
         },
     )

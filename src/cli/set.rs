@@ -5,7 +5,7 @@ use super::failure::{Failure, Outcome, Status};
 use super::input::{self, Input, Purpose};
 use super::save::{self, Sealing};
 use super::unlock::{self, Unlocked};
-use super::{Context, encrypt};
+use super::{Context, configuration, encrypt};
 use crate::change::{self, ChangeError};
 use crate::crypto::Stash;
 use crate::document::{Data, Document, Path};
@@ -70,7 +70,8 @@ impl Set {
         let path = Path::parse(index)?;
         let data = parse_value(&self.text()?)?;
         let edit = |store: &dyn Store, plain: &Document| {
-            change::set(store, plain, &path, &data, context.layout())
+            let layout = configuration::layout(context, Some(file), store);
+            change::set(store, plain, &path, &data, layout)
         };
         change_file(
             context,
@@ -166,6 +167,7 @@ pub fn write(
         cipher,
         stash,
         allow_nested: false,
+        layout: input.layout(context),
     };
     let encrypted = save::seal(context, &input.name, input.store, document, sealing)?;
     encrypt::say_clear(&input.name, document, &selection, encrypted.sealed);

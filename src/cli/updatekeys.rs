@@ -89,7 +89,7 @@ impl Updatekeys {
         let body = input::parse(&input.name, input.store, body, context.parsing())?;
         let mut splices = input
             .store
-            .attach(&body, &metadata.to_data(), context.layout());
+            .attach(&body, &metadata.to_data(), input.layout(context));
         let text = splice(&body.source, &mut splices);
         save::write_back(context, &input, &text)?;
         note(format!("{}: recipients updated", input.name));

@@ -4,7 +4,6 @@
 //! over what they print. Knows no file format but the layouts of floats in each.
 
 use super::Type;
-use super::float;
 use super::time::{Layout, Time};
 use std::borrow::Cow;
 use std::num::IntErrorKind;
@@ -66,7 +65,7 @@ fn is_overflow(kind: &IntErrorKind) -> bool {
 /// Go's `strconv.ParseFloat`. A decimal number beyond the range stands for itself, as in [`int`].
 fn float(raw: &[u8]) -> Option<Cow<'_, [u8]>> {
     if let Some(number) = parse_float(raw) {
-        return Some(unless_same(raw, float::format_float_f(number)));
+        return Some(unless_same(raw, format_float_f(number)));
     }
     let number: f64 = std::str::from_utf8(raw).ok()?.parse().ok()?;
     (number.is_infinite() && raw.iter().any(u8::is_ascii_digit)).then_some(Cow::Borrowed(raw))

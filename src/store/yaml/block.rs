@@ -57,7 +57,7 @@ impl Block<'_> {
     /// The block as lines at `at`. A text without a line end at its end keeps it so.
     fn lines(&self, at: usize, column: usize, own_document: bool) -> Splice {
         let newline = newline(self.document);
-        let open = at > 0 && self.document.source[at - 1] != b'\n';
+        let open = at > 0 && !matches!(self.document.source[at - 1], b'\n' | b'\r');
         let mut text = Vec::new();
         if open {
             text.extend_from_slice(newline);
@@ -130,20 +130,23 @@ fn own_document(document: &Document) -> Option<usize> {
 
 fn detach_lines(document: &Document, key: NodeId, own_document: bool) -> Splice {
     let source = &document.source;
-    let line_start = |at: usize| memchr::memrchr(b'\n', &source[..at]).map_or(0, |n| n + 1);
+    let line_start = |at: usize| memchr::memrchr2(b'\n', b'\r', &source[..at]).map_or(0, |n| n + 1);
     let mut start = line_start(document.node(key).outer.start as usize);
     if own_document {
-        start = line_start(start.saturating_sub(1));
+        start = line_start(before_line_end(&source[..start]));
     }
     let value_end = document.node(document.node(key).end).span.end as usize;
     let Some(line_end) = memchr::memchr(b'\n', &source[value_end..]) else {
-        let before = source[..start]
-            .strip_suffix(b"\n")
-            .unwrap_or(&source[..start]);
-        let before = before.strip_suffix(b"\r").unwrap_or(before);
-        return ended(document, Span::new(before.len(), source.len()));
+        let before = before_line_end(&source[..start]);
+        return ended(document, Span::new(before, source.len()));
     };
     ended(document, Span::new(start, value_end + line_end + 1))
+}
+
+/// The length of `text` without the line end at its end.
+fn before_line_end(text: &[u8]) -> usize {
+    let text = text.strip_suffix(b"\n").unwrap_or(text);
+    text.strip_suffix(b"\r").unwrap_or(text).len()
 }
 
 /// A file of nothing but metadata becomes an empty mapping, as sops writes it.

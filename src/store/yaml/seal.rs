@@ -28,14 +28,29 @@ pub fn region(document: &Document, id: NodeId) -> Span {
     match node.kind {
         Kind::Comment => node.span,
         _ if keeps_header(document, node) => node.body,
-        _ => node.outer,
+        _ => Span {
+            start: region_start(document, node),
+            end: node.span.end,
+        },
+    }
+}
+
+/// Tag and anchor belong to the region, unless they stand on a line of their own: a comment may
+/// lie between. A typed tag always does.
+fn region_start(document: &Document, node: &Node) -> u32 {
+    let before = &document.source[node.outer.start as usize..node.span.start as usize];
+    let apart = before.contains(&b'\n') || before.contains(&b'\r');
+    if apart && !is_typed_tag(document.slice(node.tag)) {
+        node.span.start
+    } else {
+        node.outer.start
     }
 }
 
 /// Tag and anchor of a node as they stay in front of its token, with the blanks behind them.
 fn properties(document: &Document, node: &Node) -> Vec<u8> {
     let before = Span {
-        start: node.outer.start,
+        start: region_start(document, node),
         end: node.span.start,
     };
     let tag = node.tag;
@@ -72,7 +87,7 @@ pub fn seal(document: &Document, id: NodeId, token: &[u8]) -> Splice {
     }
     let mut text = properties(document, node);
     quote_token(node, token, &mut text);
-    Splice::new(node.outer, text)
+    Splice::new(region(document, id), text)
 }
 
 /// A token in the style of its scalar. In a flow collection, where it must be quoted, single
@@ -112,7 +127,7 @@ pub fn open(document: &Document, id: NodeId, value: Value<'_>) -> Splice {
     text.extend_from_slice(&properties(document, node));
     write_value(document, node, value, &mut text);
     let span = Span {
-        start: node.outer.start,
+        start: region_start(document, node),
         end: node.span.end,
     };
     Splice::new(span, text)
