@@ -143,9 +143,9 @@ impl Scanner<'_> {
         });
     }
 
-    /// A line comment behind the `-` that begins a sequence becomes the head of what follows.
+    /// Behind a `-`: if it begins a sequence, a line comment becomes the head of what follows.
     pub(super) fn turn_line_comment(&mut self) {
-        if self.last.0 != Kind::BlockEntry || self.before_last.0 != Kind::BlockSequence {
+        if self.before_last.0 != Kind::BlockSequence {
             return;
         }
         let (at, line) = (self.at, i64::from(self.line));

@@ -116,12 +116,16 @@ impl Scanner<'_> {
         Ok(())
     }
 
+    /// Whether the byte at `at` is of the tag. In brackets `,[]` are not, elsewhere yaml.v3 lets
+    /// them be, but a comma not the last.
     fn is_tag_byte(&self, at: usize, verbatim: bool) -> bool {
-        let byte = self.byte(at);
-        let brackets = verbatim || !self.in_flow();
-        is_uri(byte)
-            && (brackets || !matches!(byte, b'[' | b']'))
-            && (verbatim || !matches!(byte, b',' | b'#'))
+        match self.byte(at) {
+            _ if verbatim => is_uri(self.byte(at)),
+            b'#' => false,
+            b',' if !self.in_flow() => is_uri(self.byte(at + 1)),
+            b',' | b'[' | b']' if self.in_flow() => false,
+            byte => is_uri(byte),
+        }
     }
 
     /// Goes over a directive, to its end or to the blanks before its comment.

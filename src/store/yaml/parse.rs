@@ -7,7 +7,7 @@ use super::text::{Result, break_len, check, error, hinted, is_blank};
 use super::tree::{Place, Properties, Tree};
 use super::weave::{Insert, weave};
 use crate::document::{BeyondSops, Branch, Document, Kind, Node, NodeId, Span, Style, Type};
-use crate::store::{MAX_DEPTH, ParseOptions};
+use crate::store::{MAX_DEPTH, ParseError, ParseOptions};
 use zeroize::Zeroizing;
 
 mod attach;
@@ -80,7 +80,14 @@ struct Parser<'s> {
 /// # Errors
 /// [`ParseError`] where the text is no YAML, a key stands twice in a mapping, or aliases would
 /// make it very much larger.
-pub fn parse(source: Zeroizing<Vec<u8>>, options: ParseOptions) -> Result<Document> {
+pub fn parse(
+    source: Zeroizing<Vec<u8>>,
+    options: ParseOptions,
+) -> std::result::Result<Document, ParseError> {
+    document(source, options).map_err(|error| *error)
+}
+
+fn document(source: Zeroizing<Vec<u8>>, options: ParseOptions) -> Result<Document> {
     check(&source)?;
     let parser = Parser {
         source: &source,

@@ -49,14 +49,17 @@ impl Scanner<'_> {
     /// A plain scalar: text up to `: `, ` #`, in brackets also `,[]{}`, and as long as its lines
     /// are indented.
     pub(super) fn plain(&mut self) -> Result<()> {
-        self.save_candidate(false)?;
-        self.allow_key(false);
         let (start, column) = (self.at, self.column());
         let mut end = self.plain_line();
         if end == start {
             return error(start, "found a character that cannot start any token");
         }
         self.newlines = 0;
+        if self.is_key_allowed() && self.byte(end) == b':' && self.byte(start) != b':' {
+            return self.plain_key(start);
+        }
+        self.save_candidate_at(start, false)?;
+        self.allow_key(false);
         let mut cook = false;
         while break_len(self.source, self.at) > 0 {
             let continues = self.next_plain_line();

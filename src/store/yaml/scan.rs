@@ -230,6 +230,7 @@ impl<'s> Scanner<'s> {
     }
 
     /// Reads on until it is certain what the next token is, and which comments are its own.
+    #[inline(never)]
     fn fill(&mut self) -> Result<()> {
         loop {
             let waits = self.waits()?;
@@ -337,7 +338,7 @@ impl<'s> Scanner<'s> {
         let gap = (self.at, self.line);
         self.skip_to_token(gap)?;
         let column = self.column();
-        if !self.in_flow() {
+        if self.indent > column as i64 && !self.in_flow() {
             self.unroll(column as i64, gap.0);
         }
         if self.at >= self.source.len() {
@@ -355,7 +356,8 @@ impl<'s> Scanner<'s> {
         };
         self.directives_allowed = false;
         self.dispatch(first)?;
-        if self.last.0 != Kind::BlockEntry && self.newlines == 0 {
+        let comment = matches!(self.byte(self.at), b' ' | b'#' | b'\t');
+        if comment && self.last.0 != Kind::BlockEntry && self.newlines == 0 {
             self.line_comment(owner);
         }
         Ok(())
@@ -411,7 +413,10 @@ impl<'s> Scanner<'s> {
     fn skip_to_token(&mut self, gap: (usize, u32)) -> Result<()> {
         self.after_tab = false;
         loop {
-            if self.column() == 0 && self.source[self.at..].starts_with(b"\xEF\xBB\xBF") {
+            if self.byte(self.at) == 0xEF
+                && self.column() == 0
+                && bom_len(&self.source[self.at..]) > 0
+            {
                 self.at += 3;
                 self.line_start = self.at;
             }
@@ -425,7 +430,9 @@ impl<'s> Scanner<'s> {
                     _ => break,
                 }
             }
-            self.turn_line_comment();
+            if self.last.0 == Kind::BlockEntry {
+                self.turn_line_comment();
+            }
             if self.byte(self.at) == b'#' {
                 self.scan_comments(gap);
             }
@@ -471,14 +478,19 @@ impl<'s> Scanner<'s> {
 
     /// Notes that a key may begin here.
     pub(super) fn save_candidate(&mut self, bracket: bool) -> Result<()> {
+        self.save_candidate_at(self.at, bracket)
+    }
+
+    /// Notes that a key may begin at `start`, on this line.
+    pub(super) fn save_candidate_at(&mut self, start: usize, bracket: bool) -> Result<()> {
         if !self.key_allowed {
             return Ok(());
         }
         self.drop_candidate()?;
-        let column = self.column();
+        let column = start - self.line_start;
         let candidate = Candidate {
             token: self.dropped + self.tokens.len(),
-            start: self.at,
+            start,
             column,
             line: self.line,
             required: !self.in_flow() && self.indent == column as i64,
@@ -487,7 +499,7 @@ impl<'s> Scanner<'s> {
         };
         // It is no token yet, so it counts for nothing that looks at tokens.
         let made = (self.last, self.before_last);
-        self.push(Kind::Candidate, self.at);
+        self.push(Kind::Candidate, start);
         self.ahead -= 1;
         (self.last, self.before_last) = made;
         let level = self.flows.len();
@@ -511,6 +523,8 @@ impl<'s> Scanner<'s> {
             self.unroll(-1, self.at);
         }
         self.drop_candidate()?;
+        // Where brackets are still open, what stands before them is no key any more.
+        self.candidates.fill(None);
         self.key_allowed = false;
         self.ended = true;
         self.push(Kind::StreamEnd, self.at);
@@ -696,6 +710,30 @@ impl<'s> Scanner<'s> {
         token.column = key.column as u32;
         self.ahead += if opens { 2 } else { 1 };
         Ok(())
+    }
+
+    /// Makes the tokens of a key of a block mapping from `start` to here, and of the `:` that is
+    /// here.
+    pub(super) fn plain_key(&mut self, start: usize) -> Result<()> {
+        self.drop_candidate()?;
+        let column = start - self.line_start;
+        let opens = self.roll(column)?;
+        if self.after_tab {
+            return self.tab_error(start);
+        }
+        let mut key = Token::mark(Kind::Key, start, column);
+        key.opens = opens;
+        self.push_token(key);
+        self.ahead += usize::from(opens);
+        self.push(Kind::Plain, start);
+        self.key_allowed = false;
+        self.indicator(Kind::Value);
+        Ok(())
+    }
+
+    /// Whether a plain scalar here, with a `:` behind it, is a key of a block mapping.
+    pub(super) fn is_key_allowed(&self) -> bool {
+        self.key_allowed && self.flows.is_empty()
     }
 
     /// Whether a key may begin behind this token.

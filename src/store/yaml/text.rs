@@ -2,25 +2,28 @@
 
 use crate::store::ParseError;
 
-/// Shorthand for everything here that can find the text wrong.
-pub(super) type Result<T> = std::result::Result<T, ParseError>;
+/// What everything here gives that can find the text wrong. The error is boxed, so that what is
+/// called for every token has little to give back.
+pub(super) type Result<T> = std::result::Result<T, Box<ParseError>>;
 
 /// A [`ParseError`] without a hint.
+#[cold]
 pub(super) fn error<T>(offset: usize, problem: &str) -> Result<T> {
-    Err(ParseError {
+    Err(Box::new(ParseError {
         problem: problem.to_owned(),
         offset,
         hint: None,
-    })
+    }))
 }
 
 /// A [`ParseError`] that says what to do.
+#[cold]
 pub(super) fn hinted<T>(offset: usize, problem: &str, hint: &'static str) -> Result<T> {
-    Err(ParseError {
+    Err(Box::new(ParseError {
         problem: problem.to_owned(),
         offset,
         hint: Some(hint),
-    })
+    }))
 }
 
 /// The byte at `at`; 0 behind the end, which [`check`] keeps out of the text itself.

@@ -219,7 +219,12 @@ impl<'s> Tree<'s> {
     /// Gives the scalar `id`, spelled `text`, its type and canonical text.
     fn resolve(&mut self, id: NodeId, text: Text, quoted: bool) -> Result<()> {
         let node = &self.nodes[id as usize];
-        let (span, tag) = (node.span, self.tag(node.tag)?);
+        let (span, written) = (node.span, node.tag);
+        let tag = if written.is_empty() {
+            Cow::Borrowed(&[][..])
+        } else {
+            self.tag(written)?
+        };
         let spelled = match text {
             Text::Source(span) => &self.source[span.range()],
             Text::Cooked(span) => &self.cooked[span.range()],
@@ -305,7 +310,9 @@ impl<'s> Tree<'s> {
         own: Properties,
         place: Place,
     ) -> Result<NodeId> {
-        self.tag(own.tag)?;
+        if !own.tag.is_empty() {
+            self.tag(own.tag)?;
+        }
         let span = Span { start, end: start };
         let id = self.push(kind, style, span, own, place);
         self.nodes[id as usize].end = NodeId::MAX;
@@ -354,18 +361,21 @@ impl<'s> Tree<'s> {
     /// # Errors
     /// Names the key, at its second place.
     pub(super) fn check_keys(&self, mapping: NodeId) -> Result<()> {
-        let keys = self
-            .keys(mapping)
-            .filter(|key| self.meant(*key).kind == Kind::Scalar);
-        let (mut few, mut count) = ([0; FEW_KEYS], 0);
-        for key in keys {
+        const NONE: (&[u8], bool) = (&[], false);
+        let (mut few, mut count) = ([NONE; FEW_KEYS], 0);
+        for key in self.keys(mapping) {
+            let meant = self.meant(key);
+            if meant.kind != Kind::Scalar {
+                continue;
+            }
             if count == FEW_KEYS {
                 return self.check_many_keys(mapping);
             }
-            if few[..count].iter().any(|other| self.same_key(*other, key)) {
+            let key_is = (self.text(meant), meant.ty == Type::Str);
+            if few[..count].contains(&key_is) {
                 return Err(self.duplicate(key));
             }
-            few[count] = key;
+            few[count] = key_is;
             count += 1;
         }
         Ok(())
@@ -390,14 +400,15 @@ impl<'s> Tree<'s> {
     }
 
     /// The error that `key` stands in its mapping for the second time.
-    pub(super) fn duplicate(&self, key: NodeId) -> ParseError {
+    #[cold]
+    pub(super) fn duplicate(&self, key: NodeId) -> Box<ParseError> {
         let text = String::from_utf8_lossy(self.text(self.meant(key)));
         let shown: String = text.chars().take(KEY_SHOWN).collect();
-        ParseError {
+        Box::new(ParseError {
             problem: format!("found the key {shown:?} twice in one mapping"),
             offset: self.nodes[key as usize].span.start as usize,
             hint: Some("rename or remove one of them"),
-        }
+        })
     }
 
     /// Refuses a text whose aliases, written out, would make it many times as large.
