@@ -54,6 +54,10 @@ impl Store for Yaml {
         seal::region(document, id)
     }
 
+    fn pin(&self, document: &Document, id: NodeId) -> Option<Splice> {
+        seal::pin(document, id)
+    }
+
     fn seal(&self, document: &Document, id: NodeId, token: &[u8]) -> Splice {
         seal::seal(document, id, token)
     }
