@@ -719,3 +719,242 @@ impl Parser<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Node;
+
+    fn read(text: &str) -> Document {
+        let text = Zeroizing::new(text.as_bytes().to_vec());
+        parse(text, ParseOptions::default()).unwrap_or_else(|e| panic!("{e} at {}", e.offset))
+    }
+
+    fn refused(text: &str) -> (String, usize) {
+        let text = Zeroizing::new(text.as_bytes().to_vec());
+        match parse(text, ParseOptions::default()) {
+            Ok(_) => panic!("it was read"),
+            Err(wrong) => (wrong.problem, wrong.offset),
+        }
+    }
+
+    fn text(document: &Document, span: Span) -> &str {
+        std::str::from_utf8(document.slice(span)).unwrap()
+    }
+
+    /// The only scalar that is no key.
+    fn value(document: &Document) -> &Node {
+        let mut values = document
+            .nodes
+            .iter()
+            .filter(|n| n.kind == Kind::Scalar && !n.is_key);
+        let value = values.next().unwrap();
+        assert!(values.next().is_none());
+        value
+    }
+
+    #[test]
+    fn a_span_is_a_node_without_tag_and_anchor() {
+        let d = read("a: !!str &x  'b' # c\n");
+        let node = value(&d);
+        assert_eq!(text(&d, node.span), "'b'");
+        assert_eq!(text(&d, node.outer), "!!str &x  'b'");
+        assert_eq!(text(&d, node.tag), "!!str");
+        assert_eq!(node.body, node.span);
+    }
+
+    #[test]
+    fn the_body_of_a_block_scalar_is_its_lines() {
+        for (source, span, body) in [
+            ("a: |\n  b\n  c\n\nd: 1\n", "|\n  b\n  c", "  b\n  c"),
+            ("a: >- # x\n\n   b\n", ">- # x\n\n   b", "\n   b"),
+            ("a: |+\n  b\n\n\nd: 1\n", "|+\n  b\n\n", "  b\n\n"),
+            ("a: |2\r\n   b\r\n", "|2\r\n   b", "   b"),
+            ("a: |\nd: 1\n", "|", ""),
+            ("a: |+\n\n\nd: 1\n", "|+\n\n", "\n"),
+            ("a: |\n  b", "|\n  b", "  b"),
+        ] {
+            let d = read(source);
+            let node = d
+                .nodes
+                .iter()
+                .find(|n| matches!(n.style, Style::Literal | Style::Folded));
+            let node = node.unwrap();
+            assert_eq!(text(&d, node.span), span, "{source:?}");
+            assert_eq!(text(&d, node.body), body, "{source:?}");
+        }
+        let indents = |source| {
+            read(source)
+                .nodes
+                .iter()
+                .map(|n| n.indent)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(indents("a:\n  b: |\n     c\n"), [0, 0, 2, 2, 5]);
+        assert_eq!(indents("a:\n - [b]\n"), [0, 0, 1, 1, 1]);
+    }
+
+    #[test]
+    fn what_is_not_there_is_a_null_behind_its_sign() {
+        for (source, at) in [
+            ("a:", 2),
+            ("a: # c\n", 2),
+            ("- \n", 1),
+            ("? a\n", 3),
+            ("[a: ]", 3),
+            ("{a}", 2),
+            ("a: &x\n", 5),
+        ] {
+            let d = read(source);
+            let node = d
+                .nodes
+                .iter()
+                .find(|n| n.kind == Kind::Scalar && n.span.is_empty());
+            assert_eq!(
+                node.map(|n| (n.ty, n.span.start)),
+                Some((Type::Null, at)),
+                "{source:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_collection_reaches_from_its_first_entry_to_the_end_of_its_last() {
+        let d = read("x:\n  &k a: 1\n  b:\n  - c # d\n\ne: {f: [1, 2 ] }\n");
+        let spans: Vec<&str> = d
+            .nodes
+            .iter()
+            .filter(|n| matches!(n.kind, Kind::Mapping | Kind::Sequence))
+            .map(|n| text(&d, n.span))
+            .collect();
+        assert_eq!(
+            spans[1..],
+            ["&k a: 1\n  b:\n  - c", "- c", "{f: [1, 2 ] }", "[1, 2 ]"]
+        );
+    }
+
+    #[test]
+    fn an_alias_names_the_latest_anchor_before_it() {
+        let d = read("a: &x 1\nb: *x\nc: &x 2\nd: [*x]\n");
+        let targets: Vec<&str> = d
+            .nodes
+            .iter()
+            .filter(|n| n.kind == Kind::Alias)
+            .map(|n| text(&d, d.node(n.target).span))
+            .collect();
+        assert_eq!(targets, ["1", "2"]);
+        assert_eq!(refused("a: *x\n").1, 3);
+        assert_eq!(refused("a: &x 1\n---\nb: *x\n").1, 15);
+        let (problem, at) = refused("a: &x [*x]\n");
+        assert!(problem.contains("refers to itself"), "{problem}");
+        assert_eq!(at, 7);
+    }
+
+    #[test]
+    fn aliases_cannot_blow_a_text_up() {
+        let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+        for n in 1..9 {
+            let aliases = vec![format!("*a{}", n - 1); 10].join(", ");
+            bomb.push_str(&format!("a{n}: &a{n} [{aliases}]\n"));
+        }
+        assert!(refused(&bomb).0.contains("aliases"));
+        let many: String = (0..500).map(|n| format!("b{n}: *a\n")).collect();
+        read(&format!("a: &a [1, 2, 3]\n{many}"));
+    }
+
+    #[test]
+    fn a_key_stands_once_in_a_mapping_of_any_document() {
+        let (problem, at) = refused("a: 1\nb: {c: secret, c: 3}\n");
+        assert_eq!(
+            (problem.as_str(), at),
+            ("found the key \"c\" twice in one mapping", 20)
+        );
+        assert_eq!(refused("a: 1\n---\na: 1\n'a': 2\n").1, 14);
+        let many: String = (0..100).map(|n| format!("k{n}: {n}\n")).collect();
+        read(&many);
+        assert_eq!(refused(&format!("{many}k7: 1\n")).1, many.len());
+        let twice = Zeroizing::new(b"a: 1\na: 2\n".to_vec());
+        let allow = ParseOptions {
+            allow_duplicate_keys: true,
+        };
+        assert!(parse(twice, allow).is_ok());
+        let metadata = Zeroizing::new(b"sops: 1\nsops: 2\n".to_vec());
+        assert!(parse(metadata, allow).is_err());
+    }
+
+    #[test]
+    fn branches_reach_to_the_next_marker() {
+        let source = "# x\n---\na: 1\n\n# y\n---\n...\n--- # z\nsops: 2\n";
+        let d = read(source);
+        let spans: Vec<&str> = d.branches.iter().map(|b| text(&d, b.span)).collect();
+        assert_eq!(spans, ["a: 1\n\n# y\n", "", " # z\nsops: 2\n"]);
+        let roots: Vec<bool> = d.branches.iter().map(|b| b.root.is_some()).collect();
+        assert_eq!(roots, [true, false, true]);
+        let metadata = d.branches[2].metadata.unwrap();
+        assert_eq!(text(&d, d.node(metadata).span), "sops");
+        assert_eq!(d.branches[0].metadata, None);
+        assert!(read("").branches.is_empty());
+        assert!(read("\n...\n").branches.is_empty());
+        assert_eq!(text(&d, read("\u{FEFF}a: 1").branches[0].span).len(), 4);
+        let only = read("# just a comment\n");
+        assert_eq!((only.branches.len(), only.nodes.len()), (1, 1));
+        assert_eq!(only.branches[0].root, None);
+    }
+
+    #[test]
+    fn what_sops_has_no_room_for_is_noted() {
+        let beyond = |source| read(source).beyond_sops.map(|(what, _)| what);
+        assert_eq!(beyond("a: 1\n---\n~\n"), None);
+        assert_eq!(beyond("- a\n"), Some(BeyondSops::Root));
+        assert_eq!(beyond("a: 1\n---\nb\n"), Some(BeyondSops::Root));
+        assert_eq!(beyond("a: {? [b] : c}\n"), Some(BeyondSops::Key));
+        assert_eq!(beyond("~: 1\n"), Some(BeyondSops::Key));
+        assert_eq!(beyond("<<: {a: b}\n"), None);
+    }
+
+    #[test]
+    fn depth_is_bounded_in_every_style() {
+        for (open, close) in [
+            ("[", "]"),
+            ("{a: ", "}"),
+            ("- ", ""),
+            ("? ", ""),
+            ("[? ", "]"),
+        ] {
+            let nested = |n: usize| format!("{}x{}", open.repeat(n), close.repeat(n));
+            let deep = nested(100_000);
+            assert!(refused(&deep).0.contains("nested too deeply"), "{open}");
+            read(&nested(MAX_DEPTH / 2));
+        }
+        let deep: String = (0..2000)
+            .map(|n| format!("{}a:\n", " ".repeat(n)))
+            .collect();
+        assert!(refused(&deep).0.contains("nested too deeply"));
+    }
+
+    #[test]
+    fn tags_find_their_handles() {
+        read("%TAG !e! tag:example.com,2000:\n---\na: !e!b c\n");
+        let (problem, at) = refused("a: !e!b c\n");
+        assert!(problem.contains("undefined tag handle"), "{problem}");
+        assert_eq!(at, 3);
+        assert_eq!(refused("a: !e!b []\n").1, 3);
+        assert_eq!(refused("%TAG ! a\n%TAG ! b\n---\n").1, 14);
+        assert_eq!(refused("%YAML 2.0\n---\n").1, 6);
+    }
+
+    #[test]
+    fn errors_never_hold_values() {
+        for source in [
+            "a: 's3cret",
+            "a: s3cret\n b: c",
+            "a: \"s3cret\\q\"",
+            "s3cret: a\ns3cret",
+            "- s3cret\ns3cret",
+        ] {
+            let (problem, at) = refused(source);
+            assert!(!problem.contains("s3cret"), "{problem}");
+            assert!(at <= source.len());
+        }
+    }
+}
