@@ -1,9 +1,9 @@
 //! From tokens to nodes: the grammar, as a stack of collections that are open.
 
 use super::comments::Pending;
-use super::names::{Directive, directive};
-use super::scan::{Kind as Sign, Scanner, Token};
-use super::text::{Result, break_len, check, error, hinted, is_blank};
+use super::scan::Scanner;
+use super::text::{Result, check, error};
+use super::token::{Kind as Sign, Token};
 use super::tree::{Place, Properties, Tree};
 use super::weave::{Insert, weave};
 use crate::document::{BeyondSops, Branch, Document, Kind, NodeId, Span, Style, Type};
@@ -11,6 +11,8 @@ use crate::store::{MAX_DEPTH, ParseError, ParseOptions};
 use zeroize::Zeroizing;
 
 mod attach;
+mod flow;
+mod stream;
 
 /// What a node is to the collection around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,14 +114,12 @@ impl Parser<'_> {
     #[inline]
     fn peek(&mut self) -> Result<Token> {
         let token = self.scanner.peek()?;
-        if !self.seen {
-            self.seen = true;
-            if self.scanner.comments.any_left() {
-                self.scanner
-                    .comments
-                    .take(token.kind, token.start, &mut self.pending);
-            }
+        if self.scanner.comments.any_left() && !self.seen {
+            self.scanner
+                .comments
+                .take(token.kind, token.start, &mut self.pending);
         }
+        self.seen = true;
         Ok(token)
     }
 
@@ -127,166 +127,6 @@ impl Parser<'_> {
     fn skip(&mut self) {
         self.scanner.skip();
         self.seen = false;
-    }
-
-    fn stream(mut self) -> Result<(Document, Vec<Insert>)> {
-        // Whether a document may begin without `---`.
-        let mut bare = true;
-        loop {
-            let token = self.peek()?;
-            match token.kind {
-                Sign::StreamEnd => break,
-                Sign::DocumentEnd => {
-                    bare = true;
-                    self.skip();
-                }
-                Sign::Directive => self.directives()?,
-                Sign::DocumentStart => bare = self.document(true)?,
-                _ if bare => bare = self.document(false)?,
-                _ => {
-                    return hinted(
-                        token.start as usize,
-                        "did not find expected document start",
-                        "begin another document with '---', or indent this as what it belongs to",
-                    );
-                }
-            }
-        }
-        self.comments_left();
-        self.tree.check_aliases()?;
-        let document = Document {
-            source: Zeroizing::default(),
-            cooked: self.tree.cooked,
-            nodes: self.tree.nodes,
-            branches: self.branches,
-            beyond_sops: self.tree.beyond_sops,
-        };
-        Ok((document, self.inserts))
-    }
-
-    /// Comments behind the last document are of it; without any document they make one.
-    fn comments_left(&mut self) {
-        if self.pending.is_empty() {
-            return;
-        }
-        if self.branches.is_empty() {
-            let start = super::text::bom_len(self.source);
-            self.branches.push(Branch {
-                first: 0,
-                end: 0,
-                root: None,
-                span: Span::new(start, self.source.len()),
-                metadata: None,
-            });
-        }
-        self.end_comments(self.branches.len() - 1);
-    }
-
-    /// Reads directives, behind which a document must begin.
-    fn directives(&mut self) -> Result<()> {
-        let mut has_version = false;
-        let mut token = self.peek()?;
-        while token.kind == Sign::Directive {
-            match directive(self.source, token.span())? {
-                Directive::Yaml if has_version => {
-                    return error(token.start as usize, "found duplicate %YAML directive");
-                }
-                Directive::Yaml => has_version = true,
-                Directive::Tag(handle, prefix) => self.tree.add_handle(handle, prefix)?,
-                Directive::Reserved => {}
-            }
-            self.skip();
-            token = self.peek()?;
-        }
-        if token.kind != Sign::DocumentStart {
-            return error(
-                token.start as usize,
-                "did not find expected '---' behind a directive",
-            );
-        }
-        Ok(())
-    }
-
-    /// Reads a document; true where another may follow without `---`.
-    fn document(&mut self, explicit: bool) -> Result<bool> {
-        let mut start = self.peek()?.start as usize;
-        if explicit {
-            self.skip();
-            start = self.behind_marker(start + 3);
-        } else if self.branches.is_empty() {
-            start = super::text::bom_len(self.source);
-        }
-        let first = self.tree.next();
-        let token = self.peek()?;
-        let is_empty = matches!(
-            token.kind,
-            Sign::DocumentStart | Sign::DocumentEnd | Sign::StreamEnd | Sign::Directive
-        );
-        let root = (!is_empty).then_some(first);
-        self.branches.push(Branch {
-            first,
-            end: first,
-            root,
-            span: Span::new(start, start),
-            metadata: None,
-        });
-        if !is_empty {
-            self.node(Role::Root, true, false)?;
-            while !self.frames.is_empty() {
-                self.step()?;
-            }
-            self.check_root(first)?;
-        }
-        let token = self.peek()?;
-        let number = self.branches.len() - 1;
-        self.branches[number].end = self.tree.next();
-        self.branches[number].span.end = token.start;
-        self.end_comments(number);
-        self.tree.end_document();
-        let ended = token.kind == Sign::DocumentEnd;
-        if ended {
-            self.skip();
-        }
-        Ok(ended)
-    }
-
-    /// Behind a document marker that ends at `at`, and behind its line if nothing else is on it.
-    fn behind_marker(&self, at: usize) -> usize {
-        let blanks = self.source[at..]
-            .iter()
-            .take_while(|b| is_blank(**b))
-            .count();
-        match break_len(self.source, at + blanks) {
-            0 => at,
-            len => at + blanks + len,
-        }
-    }
-
-    /// Finds the metadata, and whether sops has room for such a root.
-    fn check_root(&mut self, root: NodeId) -> Result<()> {
-        let node = self.tree.nodes[root as usize];
-        match node.kind {
-            Kind::Mapping => {}
-            Kind::Scalar if node.ty == Type::Null => return Ok(()),
-            _ => {
-                self.tree.beyond(BeyondSops::Root, root);
-                return Ok(());
-            }
-        }
-        let is_metadata = |key: &NodeId| {
-            let node = &self.tree.nodes[*key as usize];
-            node.kind == Kind::Scalar && node.ty == Type::Str && self.tree.text(node) == b"sops"
-        };
-        let mut found = self.tree.keys(root).filter(is_metadata);
-        let metadata = found.next();
-        if let Some(second) = found.next() {
-            return Err(self.tree.duplicate(second));
-        }
-        drop(found);
-        if let Some(branch) = self.branches.last_mut() {
-            branch.metadata = metadata;
-        }
-        Ok(())
     }
 
     /// Reads on in the innermost collection.
@@ -360,7 +200,7 @@ impl Parser<'_> {
         if behind.contains(&token.kind) {
             return self.empty(Role::Item, dash.end);
         }
-        self.node(Role::Item, true, false)
+        self.node(token, Role::Item, true, false)
     }
 
     /// A key, or the end of the mapping.
@@ -373,7 +213,7 @@ impl Parser<'_> {
                 let next = self.peek()?;
                 match next.kind {
                     Sign::Key | Sign::Value | Sign::BlockEnd => self.empty(Role::Key, token.end),
-                    _ => self.node(Role::Key, true, true),
+                    _ => self.node(next, Role::Key, true, true),
                 }
             }
             Sign::Value => {
@@ -400,104 +240,8 @@ impl Parser<'_> {
         let next = self.peek()?;
         match next.kind {
             Sign::Key | Sign::Value | Sign::BlockEnd => self.empty(Role::Value, token.end),
-            _ => self.node(Role::Value, true, true),
+            _ => self.node(next, Role::Value, true, true),
         }
-    }
-
-    /// Goes over the `,` before any but the first entry; gives the token behind.
-    fn flow_entry(&mut self, end: Sign, problem: &str) -> Result<Token> {
-        let mut token = self.peek()?;
-        let Some(frame) = self.frames.last_mut() else {
-            return Ok(token);
-        };
-        if std::mem::take(&mut frame.first) || token.kind == end {
-            return Ok(token);
-        }
-        if token.kind != Sign::FlowEntry {
-            return error(token.start as usize, problem);
-        }
-        self.skip();
-        token = self.peek()?;
-        Ok(token)
-    }
-
-    /// An item of `[…]`, or its end.
-    fn flow_item(&mut self) -> Result<()> {
-        let token = self.flow_entry(Sign::FlowSequenceEnd, "did not find expected ',' or ']'")?;
-        match token.kind {
-            Sign::FlowSequenceEnd => self.flow_end(token),
-            Sign::Key | Sign::Value => {
-                let none = Properties::default();
-                self.open(Kind::Mapping, State::PairKey, Role::Item, token, none)?;
-                if token.kind == Sign::Key {
-                    self.skip();
-                }
-                Ok(())
-            }
-            _ => self.node(Role::Item, false, false),
-        }
-    }
-
-    /// The key of an item `key: value`.
-    fn pair_key(&mut self) -> Result<()> {
-        self.set_state(State::PairValue);
-        let token = self.peek()?;
-        match token.kind {
-            Sign::Value | Sign::FlowEntry | Sign::FlowSequenceEnd => {
-                self.empty(Role::Key, self.tip())
-            }
-            _ => self.node(Role::Key, false, false),
-        }
-    }
-
-    /// A key of `{…}`, or its end.
-    fn flow_key(&mut self) -> Result<()> {
-        let token = self.flow_entry(Sign::FlowMappingEnd, "did not find expected ',' or '}'")?;
-        match token.kind {
-            Sign::FlowMappingEnd => return self.flow_end(token),
-            Sign::Key => {
-                self.skip();
-                let next = self.peek()?;
-                self.set_state(State::FlowValue);
-                if matches!(
-                    next.kind,
-                    Sign::Value | Sign::FlowEntry | Sign::FlowMappingEnd
-                ) {
-                    return self.empty(Role::Key, token.end);
-                }
-            }
-            Sign::Value => {
-                self.set_state(State::FlowValue);
-                return self.empty(Role::Key, token.start);
-            }
-            _ => self.set_state(State::FlowAlone),
-        }
-        self.node(Role::Key, false, false)
-    }
-
-    /// `: value` in brackets that `end` closes, or nothing.
-    fn flow_value(&mut self, end: Sign, then: State) -> Result<()> {
-        self.set_state(then);
-        let token = self.peek()?;
-        if token.kind != Sign::Value {
-            return self.empty(Role::Value, self.tip());
-        }
-        self.skip();
-        let next = self.peek()?;
-        if next.kind == Sign::FlowEntry || next.kind == end {
-            return self.empty(Role::Value, token.end);
-        }
-        self.node(Role::Value, false, false)
-    }
-
-    /// Ends a collection at its closing bracket.
-    fn flow_end(&mut self, token: Token) -> Result<()> {
-        if let Some(frame) = self.frames.last_mut() {
-            frame.tip = token.end;
-        }
-        self.close(Some(token))?;
-        self.skip();
-        Ok(())
     }
 
     /// What a node is that stands here as `role`.
@@ -516,9 +260,9 @@ impl Parser<'_> {
         }
     }
 
-    /// A node with its properties.
-    fn node(&mut self, role: Role, block: bool, flat: bool) -> Result<()> {
-        let mut token = self.peek()?;
+    /// The node that begins with `token`, which has been peeked at; `block` and `flat` say which
+    /// collections may stand here.
+    fn node(&mut self, mut token: Token, role: Role, block: bool, flat: bool) -> Result<()> {
         if token.kind == Sign::Alias {
             return self.alias(token, role);
         }
@@ -648,23 +392,6 @@ impl Parser<'_> {
                 self.tree.beyond(BeyondSops::Key, id);
             }
         }
-    }
-
-    /// Begins a collection in brackets.
-    fn open_flow(
-        &mut self,
-        kind: Kind,
-        state: State,
-        role: Role,
-        token: Token,
-        own: Properties,
-    ) -> Result<()> {
-        self.open(kind, state, role, token, own)?;
-        if !self.pending.is_empty() {
-            self.open_comments();
-        }
-        self.skip();
-        Ok(())
     }
 
     /// Begins a collection at `token`.
