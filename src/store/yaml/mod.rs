@@ -1,6 +1,6 @@
 //! YAML: as accepting as Go's yaml.v3 and as YAML 1.2, and of yaml.v3's opinion where the two differ.
 //!
-//! Reading: [`text`] checks the bytes, [`scan`] cuts them into tokens and [`comments`] finds what
+//! Reading: [`text`] checks the bytes, [`scan`] cuts them into [`token`]s and [`comments`] finds what
 //! stands between them, [`parse`] puts [`tree`] together, [`cook`] and [`resolve`] say what a
 //! scalar means, [`weave`] gives every comment its container.
 //! Writing: [`seal`] puts tokens in and values back, [`block`] the metadata, [`edit`] changes one
@@ -20,6 +20,7 @@ mod seal;
 mod shape;
 mod spell;
 mod text;
+mod token;
 mod tree;
 mod weave;
 

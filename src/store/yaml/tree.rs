@@ -3,8 +3,8 @@
 use super::cook;
 use super::names::handle_len;
 use super::resolve::resolve;
-use super::scan::{Block, Kind as Token, Token as Piece};
 use super::text::{Result, error};
+use super::token::{Block, Kind as Token, Token as Piece};
 use crate::document::{BeyondSops, Kind, Node, NodeId, Span, Style, Text, Type};
 use crate::store::ParseError;
 use std::borrow::Cow;
@@ -46,7 +46,7 @@ pub(super) struct Tree<'s> {
     pub(super) beyond_sops: Option<(BeyondSops, NodeId)>,
     anchors: HashMap<&'s [u8], NodeId>,
     /// The handles of `%TAG` directives and what they stand for.
-    handles: Vec<(Span, Span)>,
+    handles: HashMap<&'s [u8], Span>,
     has_aliases: bool,
 }
 
@@ -59,7 +59,7 @@ impl<'s> Tree<'s> {
             cooked: Zeroizing::default(),
             beyond_sops: None,
             anchors: HashMap::new(),
-            handles: Vec::new(),
+            handles: HashMap::new(),
             has_aliases: false,
         }
     }
@@ -78,14 +78,9 @@ impl<'s> Tree<'s> {
     /// Takes a `%TAG` directive.
     pub(super) fn add_handle(&mut self, handle: Span, prefix: Span) -> Result<()> {
         let name = &self.source[handle.range()];
-        if self
-            .handles
-            .iter()
-            .any(|h| &self.source[h.0.range()] == name)
-        {
+        if self.handles.insert(name, prefix).is_some() {
             return error(handle.start as usize, "found duplicate %TAG directive");
         }
-        self.handles.push((handle, prefix));
         Ok(())
     }
 
@@ -268,14 +263,10 @@ impl<'s> Tree<'s> {
             return Ok(short(Cow::Borrowed(uri)));
         }
         let (handle, suffix) = written.split_at(handle_len(written));
-        let known = self
-            .handles
-            .iter()
-            .find(|h| &self.source[h.0.range()] == handle);
-        match (known, handle) {
+        match (self.handles.get(handle), handle) {
             (None, b"!" | b"!!") => Ok(unescaped(Cow::Borrowed(written))),
             (None, _) => error(span.start as usize, "found undefined tag handle"),
-            (Some((_, prefix)), _) => {
+            (Some(prefix), _) => {
                 let uri = [&self.source[prefix.range()], suffix].concat();
                 Ok(short(unescaped(Cow::Owned(uri))))
             }
