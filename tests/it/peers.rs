@@ -230,6 +230,27 @@ fn scalars_are_typed_as_by_sops() {
 }
 
 #[test]
+fn floats_are_hashed_in_the_digits_of_go() {
+    // The first lies halfway between two shortest spellings; the others sit at the edges.
+    let text = "a: 99.97036743164062\nb: 5e-324\nc: 1.7976931348623157e308\nd: 1e21\ne: 0.1\nf: 123456.7\ng: 9007199254740993.0\nh: 4.35\ni: 1e23\nj: 2.2250738585072011e-308\n";
+    let json = "{\"a\": 99.97036743164062, \"b\": 5e-324, \"c\": 1e21, \"d\": 1E-7, \"e\": -0.0}";
+    for (name, text) in [("f.yaml", text), ("f.json", json)] {
+        let sandbox = Sandbox::new();
+        sandbox.encrypted(name, text);
+        let theirs = sandbox
+            .sops(["decrypt", "--output-type", "json", name])
+            .any_stdout()
+            .run();
+        sandbox.encrypted_by_sops(name, text);
+        let ours = sandbox
+            .bulla(["decrypt", "--output-type", "json", name])
+            .expect_stdout(&theirs.stdout)
+            .run();
+        assert_same_data(&ours.stdout, &theirs.stdout, name);
+    }
+}
+
+#[test]
 fn extraction_prints_what_sops_prints() {
     let plain = "s: text\nm: |\n    one\n    two\nn: 42\nf: 3.5\nb: true\nz: null\ne: \"\"\nt: 2024-01-02T03:04:05Z\nl:\n    - a\n    - 2\n    - - x\n    - k: v\no:\n    k: v\n    p:\n        q: [1]\n";
     let json = "{\"s\": \"te<xt\", \"n\": 42, \"f\": 1.5, \"b\": false, \"z\": null, \"e\": \"\", \"l\": [\"a\", 2, [3], {\"k\": \"v\"}], \"o\": {\"k\": \"v\", \"p\": {}}}";
