@@ -262,22 +262,24 @@ impl<'a> Opening<'a, '_> {
             return Ok(());
         }
         if value.ty == Type::Str && value.text.is_empty() {
-            self.keep(value, leaves.aad());
+            self.keep(leaf, value, leaves);
             return Ok(());
         }
         if !covered {
             if !self.metadata.mac_only_encrypted {
                 self.mac.update(value.text);
             }
-            self.keep(value, leaves.aad());
+            self.keep(leaf, value, leaves);
             return Ok(());
         }
         self.token(leaf, value, leaves)
     }
 
-    fn keep(&mut self, value: Value<'_>, aad: &[u8]) {
+    /// A value in clear stays, unless it has a spelling.
+    fn keep(&mut self, leaf: &Leaf, value: Value<'_>, leaves: &Leaves<'_, &'a Selection>) {
         if !self.spellings.is_empty() {
-            self.expected.push(aad, value);
+            self.expected.push(leaves.aad(), value);
+            self.respell(leaf, leaves);
         }
     }
 

@@ -316,8 +316,19 @@ impl<'a> Sealing<'a, '_> {
             self.value_in_place(value, leaf, leaves)?;
         } else {
             self.clear += usize::from(value.ty != Type::Null && !value.text.is_empty());
+            self.pin(leaf, leaves);
         }
         Ok(())
+    }
+
+    /// A value in clear that the metadata block behind it would change is written in another way.
+    fn pin(&mut self, leaf: &Leaf, leaves: &Leaves<'_, &'a Selection>) {
+        if let Some(splice) = self.store.pin(self.document, leaf.id) {
+            let source = self.document.slice(splice.span).to_vec();
+            let key = Spelling::key(leaf.branch, &leaves.path());
+            self.splices.push(splice);
+            self.spellings.push((key, Zeroizing::new(source)));
+        }
     }
 
     fn value_in_place(

@@ -158,6 +158,11 @@ fn explain_keys(out: &mut String, keys: &KeyGroups) {
     }
 }
 
+fn count(values: usize) -> String {
+    let noun = if values == 1 { "value" } else { "values" };
+    format!("{values} {noun}")
+}
+
 fn explain_leaves(out: &mut String, document: &Document, selection: &Selection) {
     let mut leaves = document.leaves(selection);
     let mut rows = (String::new(), 0, String::new(), 0);
@@ -174,8 +179,8 @@ fn explain_leaves(out: &mut String, document: &Document, selection: &Selection) 
         *count += 1;
         let _ = writeln!(list, "  {}", leaves.path());
     }
-    line(out, "encrypted", format!("{} values", rows.1));
+    line(out, "encrypted", count(rows.1));
     out.push_str(&rows.0);
-    line(out, "in clear", format!("{} values", rows.3));
+    line(out, "in clear", count(rows.3));
     out.push_str(&rows.2);
 }

@@ -92,6 +92,12 @@ pub trait Store: Sync {
     /// The region of a leaf, an alias or a collection in `document`.
     fn region(&self, document: &Document, id: NodeId) -> Span;
 
+    /// Writes a scalar in another way, where it would read as another value once any text follows
+    /// it: a block scalar at the end of a text without line end. `None` where it would not.
+    fn pin(&self, _: &Document, _: NodeId) -> Option<Splice> {
+        None
+    }
+
     /// Puts `token` in the place of a scalar's or comment's value, in its own style.
     fn seal(&self, document: &Document, id: NodeId, token: &[u8]) -> Splice;
 

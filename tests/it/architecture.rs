@@ -110,7 +110,10 @@ fn only_the_command_line_touches_disk_terminal_environment_and_clock() {
     ];
     let mut faults = Vec::new();
     for path in sources("src") {
-        if ["cli", "main"].contains(&module(&path).as_str()) {
+        let is_test = ["suite.rs", "vectors.rs", "fakes.rs"]
+            .iter()
+            .any(|name| path.ends_with(name));
+        if is_test || ["cli", "main"].contains(&module(&path).as_str()) {
             continue;
         }
         let source = std::fs::read_to_string(&path).unwrap();

@@ -4,8 +4,9 @@
 //! leave it, so their rules are kept here to the letter, oddities included: a run of comment lines
 //! is the *head* of the token behind it, the *foot* of one before it, or a *line* comment.
 
-use super::scan::{Kind, Scanner};
+use super::scan::Scanner;
 use super::text::{break_len, is_blank, is_break_or_end, line_end};
+use super::token::Kind;
 use crate::document::Span;
 use std::ops::Range;
 
@@ -68,7 +69,7 @@ impl Pending {
 
 impl Comments {
     /// True where some comment is not taken.
-    #[inline(always)]
+    #[inline]
     pub(super) fn any_left(&self) -> bool {
         self.next < self.runs.len()
     }
@@ -112,11 +113,42 @@ impl Comments {
 struct Search {
     /// Where it began, or where the last run split off ended.
     from: i64,
-    /// The start of the token that a foot belongs to.
-    owner: i64,
+    /// The token that a foot belongs to.
+    token: (Kind, i64),
+    /// The column of the block's entries.
+    indent: i64,
+    /// The line on which a comment must begin to be a foot: the one below what it follows.
+    foot_line: i64,
+    /// The place looked at: a line and a column counted from 1.
+    line: i64,
+    column: i64,
+    /// No line without a comment has been seen but perhaps the one being looked at.
+    first_empty: bool,
+    recent_empty: bool,
+    /// Where the run in the making begins, and its first line.
     start: Mark,
-    /// The first line of the run in the making.
     first_line: usize,
+}
+
+impl Search {
+    /// The run in the making stands left of the block's entries.
+    fn is_dedented(&self) -> bool {
+        self.start.column - 1 < self.indent
+    }
+
+    /// Whether the line break looked at, or the bracket that `closes`, ends the run as a foot.
+    fn ends_foot(&self, closes: bool) -> bool {
+        let below = self.start.line == self.foot_line && self.token.0 != Kind::Value;
+        closes || !self.recent_empty && self.first_empty && (below || self.is_dedented())
+    }
+
+    /// Goes on to the next line.
+    fn next_line(&mut self) {
+        self.first_empty = false;
+        self.recent_empty = true;
+        self.column = 0;
+        self.line += 1;
+    }
 }
 
 impl Scanner<'_> {
@@ -143,9 +175,9 @@ impl Scanner<'_> {
         });
     }
 
-    /// A line comment behind the `-` that begins a sequence becomes the head of what follows.
+    /// Behind a `-`: if it begins a sequence, a line comment becomes the head of what follows.
     pub(super) fn turn_line_comment(&mut self) {
-        if self.last.0 != Kind::BlockEntry || self.before_last.0 != Kind::BlockSequence {
+        if self.before_last.0 != Kind::BlockSequence {
             return;
         }
         let (at, line) = (self.at, i64::from(self.line));
@@ -177,91 +209,94 @@ impl Scanner<'_> {
         self.comments.lines.push(Span::new(at, self.at));
     }
 
-    /// Finds the comments from here, a `#`, to the next token. `gap` is the offset and line where
-    /// the last token ended.
-    pub(super) fn scan_comments(&mut self, gap: (usize, u32)) {
-        let token = match self.last.0 {
+    /// The search from here, a `#`. `gap` is the offset and line where the last token ended.
+    fn search(&self, gap: (usize, u32)) -> Search {
+        let (kind, start) = match self.last.0 {
             Kind::FlowEntry => self.before_last,
             _ => self.last,
         };
-        let indent = self.indent.max(0);
-        let mut search = Search {
+        let (line, column) = (i64::from(self.line), self.column() as i64);
+        let foot_line = match self.newlines {
+            _ if gap.1 == 0 => -1,
+            0 if column > 1 => line + 2,
+            newlines => line - i64::from(newlines) + 1,
+        };
+        Search {
             from: gap.0 as i64,
-            owner: i64::from(token.1),
+            token: (kind, i64::from(start)),
+            indent: self.indent.max(0),
+            foot_line,
+            line,
+            column,
+            first_empty: self.newlines <= 1,
+            recent_empty: false,
             start: Mark::default(),
             first_line: self.comments.lines.len(),
-        };
-        let mut line = i64::from(self.line);
-        let mut column = self.column() as i64;
-        // A comment is a foot only on the line below what it follows.
-        let mut foot_line = -1;
-        if gap.1 > 0 {
-            foot_line = line - i64::from(self.newlines) + 1;
-            if self.newlines == 0 && column > 1 {
-                foot_line += 1;
-            }
         }
-        let mut first_empty = self.newlines <= 1;
-        let mut recent_empty = false;
+    }
+
+    /// Finds the comments from here, a `#`, to the next token. `gap` is the offset and line where
+    /// the last token ended.
+    pub(super) fn scan_comments(&mut self, gap: (usize, u32)) {
+        let mut search = self.search(gap);
         let mut peek = 0;
         while peek < LOOK_AHEAD {
-            column += 1;
+            search.column += 1;
             let at = self.at + peek;
             let byte = self.byte(at);
             if is_blank(byte) {
                 peek += 1;
                 continue;
             }
-            let here = at as i64;
             let has_text = search.first_line < self.comments.lines.len();
-            let dedented = search.start.column - 1 < indent;
             let closes = self.in_flow() && matches!(byte, b']' | b'}');
             if closes || is_break_or_end(self.source, at) {
-                let below = search.start.line == foot_line && token.0 != Kind::Value;
-                let splits = closes || !recent_empty && first_empty && (below || dedented);
-                if has_text && splits {
-                    if dedented {
+                if has_text && search.ends_foot(closes) {
+                    if search.is_dedented() {
                         // It has nothing to do with the token before.
-                        search.owner = search.start.at;
+                        search.token.1 = search.start.at;
                     }
-                    self.split_foot(&mut search, here);
+                    self.split_foot(&mut search, at);
                 }
                 if break_len(self.source, at) == 0 {
                     break;
                 }
-                first_empty = false;
-                recent_empty = true;
-                column = 0;
-                line += 1;
+                search.next_line();
                 peek += 1;
                 continue;
             }
-            if has_text && column - 1 < indent && column != search.start.column {
-                self.split_foot(&mut search, here);
+            let column = search.column;
+            if has_text && column - 1 < search.indent && column != search.start.column {
+                self.split_foot(&mut search, at);
             }
             if byte != b'#' {
                 break;
             }
-            if search.first_line == self.comments.lines.len() {
-                search.start = Mark {
-                    at: here,
-                    line,
-                    column,
-                };
-            }
-            recent_empty = false;
-            self.skip_blank_to(at);
-            self.comment_text(at);
+            self.take_line(&mut search, at);
             // The break behind a comment is not looked at again.
             peek = 1;
-            column = 0;
-            line = i64::from(self.line);
         }
         if search.first_line < self.comments.lines.len() {
             let end = (self.at + peek) as i64 - 1;
-            search.owner = search.start.at;
+            search.token.1 = search.start.at;
             self.push_run(Place::Head, &search, end);
         }
+    }
+
+    /// Takes the comment line at `at` into the run in the making.
+    fn take_line(&mut self, search: &mut Search, at: usize) {
+        if search.first_line == self.comments.lines.len() {
+            search.start = Mark {
+                at: at as i64,
+                line: search.line,
+                column: search.column,
+            };
+        }
+        self.skip_blank_to(at);
+        self.comment_text(at);
+        search.recent_empty = false;
+        search.column = 0;
+        search.line = i64::from(self.line);
     }
 
     /// Goes over blanks and line breaks up to `end`.
@@ -275,17 +310,18 @@ impl Scanner<'_> {
     }
 
     /// Ends the run in the making at `end`, as a foot.
-    fn split_foot(&mut self, search: &mut Search, end: i64) {
+    fn split_foot(&mut self, search: &mut Search, end: usize) {
+        let end = end as i64;
         self.push_run(Place::Foot, search, end);
         search.from = end;
-        search.owner = end;
+        search.token.1 = end;
         search.first_line = self.comments.lines.len();
     }
 
     fn push_run(&mut self, place: Place, search: &Search, end: i64) {
         self.comments.runs.push(Run {
             place,
-            owner: search.owner,
+            owner: search.token.1,
             start: search.start,
             searched_from: search.from,
             end,

@@ -1,6 +1,6 @@
 //! YAML: as accepting as Go's yaml.v3 and as YAML 1.2, and of yaml.v3's opinion where the two differ.
 //!
-//! Reading: [`text`] checks the bytes, [`scan`] cuts them into tokens and [`comments`] finds what
+//! Reading: [`text`] checks the bytes, [`scan`] cuts them into [`token`]s and [`comments`] finds what
 //! stands between them, [`parse`] puts [`tree`] together, [`cook`] and [`resolve`] say what a
 //! scalar means, [`weave`] gives every comment its container.
 //! Writing: [`seal`] puts tokens in and values back, [`block`] the metadata, [`edit`] changes one
@@ -20,11 +20,14 @@ mod seal;
 mod shape;
 mod spell;
 mod text;
+mod token;
 mod tree;
 mod weave;
 
 #[cfg(test)]
 mod suite;
+#[cfg(test)]
+use parse::parse;
 
 use super::{EmitError, Layout, ParseError, ParseOptions, Store};
 use crate::document::{Data, Document, NodeId, Span, Splice, Value};
@@ -52,6 +55,10 @@ impl Store for Yaml {
 
     fn region(&self, document: &Document, id: NodeId) -> Span {
         seal::region(document, id)
+    }
+
+    fn pin(&self, document: &Document, id: NodeId) -> Option<Splice> {
+        seal::pin(document, id)
     }
 
     fn seal(&self, document: &Document, id: NodeId, token: &[u8]) -> Splice {

@@ -1,7 +1,8 @@
 //! Anchors, aliases, tags and directives.
 
-use super::scan::{Kind, Scanner};
+use super::scan::Scanner;
 use super::text::{Result, byte, error, is_blank, is_space_or_end, line_end};
+use super::token::Kind;
 use crate::document::Span;
 
 /// A line that begins with `%`.
@@ -41,7 +42,7 @@ impl Scanner<'_> {
             );
         }
         if kind == Kind::Anchor && self.byte(end - 1) == b':' {
-            self.colon_anchors.push(Span::new(start + 1, end));
+            self.colon_anchors.insert(&self.source[start + 1..end]);
         }
         self.at = end;
         self.newlines = 0;
@@ -68,17 +69,10 @@ impl Scanner<'_> {
             end += 1;
         }
         let colon = kind == Kind::Alias && end > start + 1 && self.byte(end - 1) == b':';
-        if colon && !self.is_colon_anchor(start, end) {
+        if colon && !self.colon_anchors.contains(&self.source[start..end]) {
             end -= 1;
         }
         end
-    }
-
-    fn is_colon_anchor(&self, start: usize, end: usize) -> bool {
-        let name = &self.source[start..end];
-        self.colon_anchors
-            .iter()
-            .any(|span| &self.source[span.range()] == name)
     }
 
     /// A tag: `!<uri>`, `!handle!suffix` or `!suffix`.
@@ -116,12 +110,16 @@ impl Scanner<'_> {
         Ok(())
     }
 
+    /// Whether the byte at `at` is of the tag. In brackets `,[]` are not, elsewhere yaml.v3 lets
+    /// them be, but a comma not the last.
     fn is_tag_byte(&self, at: usize, verbatim: bool) -> bool {
-        let byte = self.byte(at);
-        let brackets = verbatim || !self.in_flow();
-        is_uri(byte)
-            && (brackets || !matches!(byte, b'[' | b']'))
-            && (verbatim || !matches!(byte, b',' | b'#'))
+        match self.byte(at) {
+            _ if verbatim => is_uri(self.byte(at)),
+            b'#' => false,
+            b',' if !self.in_flow() => is_uri(self.byte(at + 1)),
+            b',' | b'[' | b']' if self.in_flow() => false,
+            byte => is_uri(byte),
+        }
     }
 
     /// Goes over a directive, to its end or to the blanks before its comment.

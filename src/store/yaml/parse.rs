@@ -1,16 +1,18 @@
 //! From tokens to nodes: the grammar, as a stack of collections that are open.
 
 use super::comments::Pending;
-use super::names::{Directive, directive};
-use super::scan::{Kind as Sign, Scanner, Token};
-use super::text::{Result, break_len, check, error, hinted, is_blank};
+use super::scan::Scanner;
+use super::text::{Result, check, error};
+use super::token::{Kind as Sign, Token};
 use super::tree::{Place, Properties, Tree};
 use super::weave::{Insert, weave};
-use crate::document::{BeyondSops, Branch, Document, Kind, Node, NodeId, Span, Style, Type};
-use crate::store::{MAX_DEPTH, ParseOptions};
+use crate::document::{BeyondSops, Branch, Document, Kind, NodeId, Span, Style, Type};
+use crate::store::{MAX_DEPTH, ParseError, ParseOptions};
 use zeroize::Zeroizing;
 
 mod attach;
+mod flow;
+mod stream;
 
 /// What a node is to the collection around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +82,14 @@ struct Parser<'s> {
 /// # Errors
 /// [`ParseError`] where the text is no YAML, a key stands twice in a mapping, or aliases would
 /// make it very much larger.
-pub fn parse(source: Zeroizing<Vec<u8>>, options: ParseOptions) -> Result<Document> {
+pub fn parse(
+    source: Zeroizing<Vec<u8>>,
+    options: ParseOptions,
+) -> std::result::Result<Document, ParseError> {
+    document(source, options).map_err(|error| *error)
+}
+
+fn document(source: Zeroizing<Vec<u8>>, options: ParseOptions) -> Result<Document> {
     check(&source)?;
     let parser = Parser {
         source: &source,
@@ -105,14 +114,12 @@ impl Parser<'_> {
     #[inline]
     fn peek(&mut self) -> Result<Token> {
         let token = self.scanner.peek()?;
-        if !self.seen {
-            self.seen = true;
-            if self.scanner.comments.any_left() {
-                self.scanner
-                    .comments
-                    .take(token.kind, token.start, &mut self.pending);
-            }
+        if self.scanner.comments.any_left() && !self.seen {
+            self.scanner
+                .comments
+                .take(token.kind, token.start, &mut self.pending);
         }
+        self.seen = true;
         Ok(token)
     }
 
@@ -120,167 +127,6 @@ impl Parser<'_> {
     fn skip(&mut self) {
         self.scanner.skip();
         self.seen = false;
-    }
-
-    fn stream(mut self) -> Result<(Document, Vec<Insert>)> {
-        // Whether a document may begin without `---`.
-        let mut bare = true;
-        loop {
-            let token = self.peek()?;
-            match token.kind {
-                Sign::StreamEnd => break,
-                Sign::DocumentEnd => {
-                    bare = true;
-                    self.skip();
-                }
-                Sign::Directive => self.directives()?,
-                Sign::DocumentStart => bare = self.document(true)?,
-                _ if bare => bare = self.document(false)?,
-                _ => {
-                    return hinted(
-                        token.start as usize,
-                        "did not find expected document start",
-                        "begin another document with '---', or indent this as what it belongs to",
-                    );
-                }
-            }
-        }
-        self.comments_left();
-        self.tree.check_aliases()?;
-        let document = Document {
-            indent_step: indent_step(&self.tree.nodes, &self.branches),
-            source: Zeroizing::default(),
-            cooked: self.tree.cooked,
-            nodes: self.tree.nodes,
-            branches: self.branches,
-            beyond_sops: self.tree.beyond_sops,
-        };
-        Ok((document, self.inserts))
-    }
-
-    /// Comments behind the last document are of it; without any document they make one.
-    fn comments_left(&mut self) {
-        if self.pending.is_empty() {
-            return;
-        }
-        if self.branches.is_empty() {
-            let start = super::text::bom_len(self.source);
-            self.branches.push(Branch {
-                first: 0,
-                end: 0,
-                root: None,
-                span: Span::new(start, self.source.len()),
-                metadata: None,
-            });
-        }
-        self.end_comments(self.branches.len() - 1);
-    }
-
-    /// Reads directives, behind which a document must begin.
-    fn directives(&mut self) -> Result<()> {
-        let mut has_version = false;
-        let mut token = self.peek()?;
-        while token.kind == Sign::Directive {
-            match directive(self.source, token.span())? {
-                Directive::Yaml if has_version => {
-                    return error(token.start as usize, "found duplicate %YAML directive");
-                }
-                Directive::Yaml => has_version = true,
-                Directive::Tag(handle, prefix) => self.tree.add_handle(handle, prefix)?,
-                Directive::Reserved => {}
-            }
-            self.skip();
-            token = self.peek()?;
-        }
-        if token.kind != Sign::DocumentStart {
-            return error(
-                token.start as usize,
-                "did not find expected '---' behind a directive",
-            );
-        }
-        Ok(())
-    }
-
-    /// Reads a document; true where another may follow without `---`.
-    fn document(&mut self, explicit: bool) -> Result<bool> {
-        let mut start = self.peek()?.start as usize;
-        if explicit {
-            self.skip();
-            start = self.behind_marker(start + 3);
-        } else if self.branches.is_empty() {
-            start = super::text::bom_len(self.source);
-        }
-        let first = self.tree.next();
-        let token = self.peek()?;
-        let is_empty = matches!(
-            token.kind,
-            Sign::DocumentStart | Sign::DocumentEnd | Sign::StreamEnd | Sign::Directive
-        );
-        let root = (!is_empty).then_some(first);
-        self.branches.push(Branch {
-            first,
-            end: first,
-            root,
-            span: Span::new(start, start),
-            metadata: None,
-        });
-        if !is_empty {
-            self.node(Role::Root, true, false)?;
-            while !self.frames.is_empty() {
-                self.step()?;
-            }
-            self.check_root(first)?;
-        }
-        let token = self.peek()?;
-        let number = self.branches.len() - 1;
-        self.branches[number].end = self.tree.next();
-        self.branches[number].span.end = token.start;
-        self.end_comments(number);
-        self.tree.end_document();
-        let ended = token.kind == Sign::DocumentEnd;
-        if ended {
-            self.skip();
-        }
-        Ok(ended)
-    }
-
-    /// Behind a document marker that ends at `at`, and behind its line if nothing else is on it.
-    fn behind_marker(&self, at: usize) -> usize {
-        let blanks = self.source[at..]
-            .iter()
-            .take_while(|b| is_blank(**b))
-            .count();
-        match break_len(self.source, at + blanks) {
-            0 => at,
-            len => at + blanks + len,
-        }
-    }
-
-    /// Finds the metadata, and whether sops has room for such a root.
-    fn check_root(&mut self, root: NodeId) -> Result<()> {
-        let node = self.tree.nodes[root as usize];
-        match node.kind {
-            Kind::Mapping => {}
-            Kind::Scalar if node.ty == Type::Null => return Ok(()),
-            _ => {
-                self.tree.beyond(BeyondSops::Root, root);
-                return Ok(());
-            }
-        }
-        let is_metadata = |key: &NodeId| {
-            let node = &self.tree.nodes[*key as usize];
-            node.kind == Kind::Scalar && node.ty == Type::Str && self.tree.text(node) == b"sops"
-        };
-        let mut found = self.tree.keys(root).filter(is_metadata);
-        let metadata = found.next();
-        if let Some(second) = found.next() {
-            return Err(self.tree.duplicate(second));
-        }
-        drop(found);
-        if let Some(branch) = self.branches.last_mut() {
-            branch.metadata = metadata;
-        }
-        Ok(())
     }
 
     /// Reads on in the innermost collection.
@@ -354,7 +200,7 @@ impl Parser<'_> {
         if behind.contains(&token.kind) {
             return self.empty(Role::Item, dash.end);
         }
-        self.node(Role::Item, true, false)
+        self.node(token, Role::Item, true, false)
     }
 
     /// A key, or the end of the mapping.
@@ -367,7 +213,7 @@ impl Parser<'_> {
                 let next = self.peek()?;
                 match next.kind {
                     Sign::Key | Sign::Value | Sign::BlockEnd => self.empty(Role::Key, token.end),
-                    _ => self.node(Role::Key, true, true),
+                    _ => self.node(next, Role::Key, true, true),
                 }
             }
             Sign::Value => {
@@ -394,104 +240,8 @@ impl Parser<'_> {
         let next = self.peek()?;
         match next.kind {
             Sign::Key | Sign::Value | Sign::BlockEnd => self.empty(Role::Value, token.end),
-            _ => self.node(Role::Value, true, true),
+            _ => self.node(next, Role::Value, true, true),
         }
-    }
-
-    /// Goes over the `,` before any but the first entry; gives the token behind.
-    fn flow_entry(&mut self, end: Sign, problem: &str) -> Result<Token> {
-        let mut token = self.peek()?;
-        let Some(frame) = self.frames.last_mut() else {
-            return Ok(token);
-        };
-        if std::mem::take(&mut frame.first) || token.kind == end {
-            return Ok(token);
-        }
-        if token.kind != Sign::FlowEntry {
-            return error(token.start as usize, problem);
-        }
-        self.skip();
-        token = self.peek()?;
-        Ok(token)
-    }
-
-    /// An item of `[…]`, or its end.
-    fn flow_item(&mut self) -> Result<()> {
-        let token = self.flow_entry(Sign::FlowSequenceEnd, "did not find expected ',' or ']'")?;
-        match token.kind {
-            Sign::FlowSequenceEnd => self.flow_end(token),
-            Sign::Key | Sign::Value => {
-                let none = Properties::default();
-                self.open(Kind::Mapping, State::PairKey, Role::Item, token, none)?;
-                if token.kind == Sign::Key {
-                    self.skip();
-                }
-                Ok(())
-            }
-            _ => self.node(Role::Item, false, false),
-        }
-    }
-
-    /// The key of an item `key: value`.
-    fn pair_key(&mut self) -> Result<()> {
-        self.set_state(State::PairValue);
-        let token = self.peek()?;
-        match token.kind {
-            Sign::Value | Sign::FlowEntry | Sign::FlowSequenceEnd => {
-                self.empty(Role::Key, self.tip())
-            }
-            _ => self.node(Role::Key, false, false),
-        }
-    }
-
-    /// A key of `{…}`, or its end.
-    fn flow_key(&mut self) -> Result<()> {
-        let token = self.flow_entry(Sign::FlowMappingEnd, "did not find expected ',' or '}'")?;
-        match token.kind {
-            Sign::FlowMappingEnd => return self.flow_end(token),
-            Sign::Key => {
-                self.skip();
-                let next = self.peek()?;
-                self.set_state(State::FlowValue);
-                if matches!(
-                    next.kind,
-                    Sign::Value | Sign::FlowEntry | Sign::FlowMappingEnd
-                ) {
-                    return self.empty(Role::Key, token.end);
-                }
-            }
-            Sign::Value => {
-                self.set_state(State::FlowValue);
-                return self.empty(Role::Key, token.start);
-            }
-            _ => self.set_state(State::FlowAlone),
-        }
-        self.node(Role::Key, false, false)
-    }
-
-    /// `: value` in brackets that `end` closes, or nothing.
-    fn flow_value(&mut self, end: Sign, then: State) -> Result<()> {
-        self.set_state(then);
-        let token = self.peek()?;
-        if token.kind != Sign::Value {
-            return self.empty(Role::Value, self.tip());
-        }
-        self.skip();
-        let next = self.peek()?;
-        if next.kind == Sign::FlowEntry || next.kind == end {
-            return self.empty(Role::Value, token.end);
-        }
-        self.node(Role::Value, false, false)
-    }
-
-    /// Ends a collection at its closing bracket.
-    fn flow_end(&mut self, token: Token) -> Result<()> {
-        if let Some(frame) = self.frames.last_mut() {
-            frame.tip = token.end;
-        }
-        self.close(Some(token))?;
-        self.skip();
-        Ok(())
     }
 
     /// What a node is that stands here as `role`.
@@ -510,9 +260,9 @@ impl Parser<'_> {
         }
     }
 
-    /// A node with its properties.
-    fn node(&mut self, role: Role, block: bool, flat: bool) -> Result<()> {
-        let mut token = self.peek()?;
+    /// The node that begins with `token`, which has been peeked at; `block` and `flat` say which
+    /// collections may stand here.
+    fn node(&mut self, mut token: Token, role: Role, block: bool, flat: bool) -> Result<()> {
         if token.kind == Sign::Alias {
             return self.alias(token, role);
         }
@@ -644,23 +394,6 @@ impl Parser<'_> {
         }
     }
 
-    /// Begins a collection in brackets.
-    fn open_flow(
-        &mut self,
-        kind: Kind,
-        state: State,
-        role: Role,
-        token: Token,
-        own: Properties,
-    ) -> Result<()> {
-        self.open(kind, state, role, token, own)?;
-        if !self.pending.is_empty() {
-            self.open_comments();
-        }
-        self.skip();
-        Ok(())
-    }
-
     /// Begins a collection at `token`.
     fn open(
         &mut self,
@@ -713,16 +446,242 @@ impl Parser<'_> {
         Ok(())
     }
 }
-/// The columns by which the first inner block collection is indented, else what sops would do.
-fn indent_step(nodes: &[Node], branches: &[Branch]) -> u32 {
-    let root = branches.iter().find_map(|branch| branch.root);
-    let outer = root.map_or(0, |root| nodes[root as usize].indent);
-    let is_collection = |node: &&Node| matches!(node.kind, Kind::Mapping | Kind::Sequence);
-    nodes
-        .iter()
-        .filter(is_collection)
-        .find(|node| node.style == Style::Block && node.indent > outer)
-        .map_or(super::emit::DEFAULT_INDENT as u32, |node| {
-            node.indent - outer
-        })
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Node;
+
+    fn read(text: &str) -> Document {
+        let text = Zeroizing::new(text.as_bytes().to_vec());
+        parse(text, ParseOptions::default()).unwrap_or_else(|e| panic!("{e} at {}", e.offset))
+    }
+
+    fn refused(text: &str) -> (String, usize) {
+        let text = Zeroizing::new(text.as_bytes().to_vec());
+        match parse(text, ParseOptions::default()) {
+            Ok(_) => panic!("it was read"),
+            Err(wrong) => (wrong.problem, wrong.offset),
+        }
+    }
+
+    fn text(document: &Document, span: Span) -> &str {
+        std::str::from_utf8(document.slice(span)).unwrap()
+    }
+
+    /// The only scalar that is no key.
+    fn value(document: &Document) -> &Node {
+        let mut values = document
+            .nodes
+            .iter()
+            .filter(|n| n.kind == Kind::Scalar && !n.is_key);
+        let value = values.next().unwrap();
+        assert!(values.next().is_none());
+        value
+    }
+
+    #[test]
+    fn a_span_is_a_node_without_tag_and_anchor() {
+        let d = read("a: !!str &x  'b' # c\n");
+        let node = value(&d);
+        assert_eq!(text(&d, node.span), "'b'");
+        assert_eq!(text(&d, node.outer), "!!str &x  'b'");
+        assert_eq!(text(&d, node.tag), "!!str");
+        assert_eq!(node.body, node.span);
+    }
+
+    #[test]
+    fn the_body_of_a_block_scalar_is_its_lines() {
+        for (source, span, body) in [
+            ("a: |\n  b\n  c\n\nd: 1\n", "|\n  b\n  c", "  b\n  c"),
+            ("a: >- # x\n\n   b\n", ">- # x\n\n   b", "\n   b"),
+            ("a: |+\n  b\n\n\nd: 1\n", "|+\n  b\n\n", "  b\n\n"),
+            ("a: |2\r\n   b\r\n", "|2\r\n   b", "   b"),
+            ("a: |\nd: 1\n", "|", ""),
+            ("a: |+\n\n\nd: 1\n", "|+\n\n", "\n"),
+            ("a: |\n  b", "|\n  b", "  b"),
+        ] {
+            let d = read(source);
+            let node = d
+                .nodes
+                .iter()
+                .find(|n| matches!(n.style, Style::Literal | Style::Folded));
+            let node = node.unwrap();
+            assert_eq!(text(&d, node.span), span, "{source:?}");
+            assert_eq!(text(&d, node.body), body, "{source:?}");
+        }
+        let indents = |source| {
+            read(source)
+                .nodes
+                .iter()
+                .map(|n| n.indent)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(indents("a:\n  b: |\n     c\n"), [0, 0, 2, 2, 5]);
+        assert_eq!(indents("a:\n - [b]\n"), [0, 0, 1, 1, 1]);
+    }
+
+    #[test]
+    fn what_is_not_there_is_a_null_behind_its_sign() {
+        for (source, at) in [
+            ("a:", 2),
+            ("a: # c\n", 2),
+            ("- \n", 1),
+            ("? a\n", 3),
+            ("[a: ]", 3),
+            ("{a}", 2),
+            ("a: &x\n", 5),
+        ] {
+            let d = read(source);
+            let node = d
+                .nodes
+                .iter()
+                .find(|n| n.kind == Kind::Scalar && n.span.is_empty());
+            assert_eq!(
+                node.map(|n| (n.ty, n.span.start)),
+                Some((Type::Null, at)),
+                "{source:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_collection_reaches_from_its_first_entry_to_the_end_of_its_last() {
+        let d = read("x:\n  &k a: 1\n  b:\n  - c # d\n\ne: {f: [1, 2 ] }\n");
+        let spans: Vec<&str> = d
+            .nodes
+            .iter()
+            .filter(|n| matches!(n.kind, Kind::Mapping | Kind::Sequence))
+            .map(|n| text(&d, n.span))
+            .collect();
+        assert_eq!(
+            spans[1..],
+            ["&k a: 1\n  b:\n  - c", "- c", "{f: [1, 2 ] }", "[1, 2 ]"]
+        );
+    }
+
+    #[test]
+    fn an_alias_names_the_latest_anchor_before_it() {
+        let d = read("a: &x 1\nb: *x\nc: &x 2\nd: [*x]\n");
+        let targets: Vec<&str> = d
+            .nodes
+            .iter()
+            .filter(|n| n.kind == Kind::Alias)
+            .map(|n| text(&d, d.node(n.target).span))
+            .collect();
+        assert_eq!(targets, ["1", "2"]);
+        assert_eq!(refused("a: *x\n").1, 3);
+        assert_eq!(refused("a: &x 1\n---\nb: *x\n").1, 15);
+        let (problem, at) = refused("a: &x [*x]\n");
+        assert!(problem.contains("refers to itself"), "{problem}");
+        assert_eq!(at, 7);
+    }
+
+    #[test]
+    fn aliases_cannot_blow_a_text_up() {
+        let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+        for n in 1..9 {
+            let aliases = vec![format!("*a{}", n - 1); 10].join(", ");
+            bomb.push_str(&format!("a{n}: &a{n} [{aliases}]\n"));
+        }
+        assert!(refused(&bomb).0.contains("aliases"));
+        let many: String = (0..500).map(|n| format!("b{n}: *a\n")).collect();
+        read(&format!("a: &a [1, 2, 3]\n{many}"));
+    }
+
+    #[test]
+    fn a_key_stands_once_in_a_mapping_of_any_document() {
+        let (problem, at) = refused("a: 1\nb: {c: secret, c: 3}\n");
+        assert_eq!(
+            (problem.as_str(), at),
+            ("found the key \"c\" twice in one mapping", 20)
+        );
+        assert_eq!(refused("a: 1\n---\na: 1\n'a': 2\n").1, 14);
+        let many: String = (0..100).map(|n| format!("k{n}: {n}\n")).collect();
+        read(&many);
+        assert_eq!(refused(&format!("{many}k7: 1\n")).1, many.len());
+        let twice = Zeroizing::new(b"a: 1\na: 2\n".to_vec());
+        let allow = ParseOptions {
+            allow_duplicate_keys: true,
+        };
+        assert!(parse(twice, allow).is_ok());
+        let metadata = Zeroizing::new(b"sops: 1\nsops: 2\n".to_vec());
+        assert!(parse(metadata, allow).is_err());
+    }
+
+    #[test]
+    fn branches_reach_to_the_next_marker() {
+        let source = "# x\n---\na: 1\n\n# y\n---\n...\n--- # z\nsops: 2\n";
+        let d = read(source);
+        let spans: Vec<&str> = d.branches.iter().map(|b| text(&d, b.span)).collect();
+        assert_eq!(spans, ["a: 1\n\n# y\n", "", " # z\nsops: 2\n"]);
+        let roots: Vec<bool> = d.branches.iter().map(|b| b.root.is_some()).collect();
+        assert_eq!(roots, [true, false, true]);
+        let metadata = d.branches[2].metadata.unwrap();
+        assert_eq!(text(&d, d.node(metadata).span), "sops");
+        assert_eq!(d.branches[0].metadata, None);
+        assert!(read("").branches.is_empty());
+        assert!(read("\n...\n").branches.is_empty());
+        assert_eq!(text(&d, read("\u{FEFF}a: 1").branches[0].span).len(), 4);
+        let only = read("# just a comment\n");
+        assert_eq!((only.branches.len(), only.nodes.len()), (1, 1));
+        assert_eq!(only.branches[0].root, None);
+    }
+
+    #[test]
+    fn what_sops_has_no_room_for_is_noted() {
+        let beyond = |source| read(source).beyond_sops.map(|(what, _)| what);
+        assert_eq!(beyond("a: 1\n---\n~\n"), None);
+        assert_eq!(beyond("- a\n"), Some(BeyondSops::Root));
+        assert_eq!(beyond("a: 1\n---\nb\n"), Some(BeyondSops::Root));
+        assert_eq!(beyond("a: {? [b] : c}\n"), Some(BeyondSops::Key));
+        assert_eq!(beyond("~: 1\n"), Some(BeyondSops::Key));
+        assert_eq!(beyond("<<: {a: b}\n"), None);
+    }
+
+    #[test]
+    fn depth_is_bounded_in_every_style() {
+        for (open, close) in [
+            ("[", "]"),
+            ("{a: ", "}"),
+            ("- ", ""),
+            ("? ", ""),
+            ("[? ", "]"),
+        ] {
+            let nested = |n: usize| format!("{}x{}", open.repeat(n), close.repeat(n));
+            let deep = nested(100_000);
+            assert!(refused(&deep).0.contains("nested too deeply"), "{open}");
+            read(&nested(MAX_DEPTH / 2));
+        }
+        let deep: String = (0..2000)
+            .map(|n| format!("{}a:\n", " ".repeat(n)))
+            .collect();
+        assert!(refused(&deep).0.contains("nested too deeply"));
+    }
+
+    #[test]
+    fn tags_find_their_handles() {
+        read("%TAG !e! tag:example.com,2000:\n---\na: !e!b c\n");
+        let (problem, at) = refused("a: !e!b c\n");
+        assert!(problem.contains("undefined tag handle"), "{problem}");
+        assert_eq!(at, 3);
+        assert_eq!(refused("a: !e!b []\n").1, 3);
+        assert_eq!(refused("%TAG ! a\n%TAG ! b\n---\n").1, 14);
+        assert_eq!(refused("%YAML 2.0\n---\n").1, 6);
+    }
+
+    #[test]
+    fn errors_never_hold_values() {
+        for source in [
+            "a: 's3cret",
+            "a: s3cret\n b: c",
+            "a: \"s3cret\\q\"",
+            "s3cret: a\ns3cret",
+            "- s3cret\ns3cret",
+        ] {
+            let (problem, at) = refused(source);
+            assert!(!problem.contains("s3cret"), "{problem}");
+            assert!(at <= source.len());
+        }
+    }
 }

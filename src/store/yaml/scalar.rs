@@ -1,18 +1,19 @@
 //! Where scalars end: plain, quoted and block scalars as tokens.
 
 use super::cook::Chomp;
-use super::scan::{Block, Kind, Scanner, Token};
+use super::scan::Scanner;
 use super::text::{
     Result, break_len, error, hinted, is_blank, is_document_marker, is_space_or_end, line_end,
 };
+use super::token::{Block, Kind, Token};
 use crate::document::Span;
 
 /// What a byte may mean inside of a plain scalar.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
     Text,
-    Blank,
     Colon,
+    Hash,
     /// One of `,[]{}`.
     Flow,
     /// The first byte of what may be a line break.
@@ -21,9 +22,8 @@ enum Class {
 
 const CLASSES: [Class; 256] = {
     let mut table = [Class::Text; 256];
-    table[b' ' as usize] = Class::Blank;
-    table[b'\t' as usize] = Class::Blank;
     table[b':' as usize] = Class::Colon;
+    table[b'#' as usize] = Class::Hash;
     table[b',' as usize] = Class::Flow;
     table[b'[' as usize] = Class::Flow;
     table[b']' as usize] = Class::Flow;
@@ -49,14 +49,17 @@ impl Scanner<'_> {
     /// A plain scalar: text up to `: `, ` #`, in brackets also `,[]{}`, and as long as its lines
     /// are indented.
     pub(super) fn plain(&mut self) -> Result<()> {
-        self.save_candidate(false)?;
-        self.allow_key(false);
         let (start, column) = (self.at, self.column());
         let mut end = self.plain_line();
         if end == start {
             return error(start, "found a character that cannot start any token");
         }
         self.newlines = 0;
+        if self.is_key_allowed() && self.byte(end) == b':' && self.byte(start) != b':' {
+            return self.plain_key(start);
+        }
+        self.save_candidate_at(start, false)?;
+        self.allow_key(false);
         let mut cook = false;
         while break_len(self.source, self.at) > 0 {
             let continues = self.next_plain_line();
@@ -78,35 +81,27 @@ impl Scanner<'_> {
     fn plain_line(&mut self) -> usize {
         let source = self.source;
         let flow = self.in_flow();
-        let (mut at, mut end) = (self.at, self.at);
+        let start = self.at;
+        let mut at = start;
         while let Some(&byte) = source.get(at) {
-            match CLASSES[byte as usize] {
-                Class::Text => {}
-                Class::Blank => {
-                    at += 1;
-                    while is_blank(self.byte(at)) {
-                        at += 1;
-                    }
-                    if self.byte(at) == b'#' {
-                        break;
-                    }
-                    continue;
-                }
+            let ends = match CLASSES[byte as usize] {
+                Class::Text => false,
                 Class::Colon => {
                     let bracket = flow && matches!(self.byte(at + 1), b'[' | b'{');
-                    if bracket || is_space_or_end(source, at + 1) {
-                        break;
-                    }
+                    bracket || is_space_or_end(source, at + 1)
                 }
-                Class::Flow if flow => break,
-                Class::Break if break_len(source, at) > 0 => break,
-                Class::Flow | Class::Break => {}
+                Class::Hash => at > start && is_blank(source[at - 1]),
+                Class::Flow => flow,
+                Class::Break => break_len(source, at) > 0,
+            };
+            if ends {
+                break;
             }
             at += 1;
-            end = at;
         }
         self.at = at;
-        end
+        let blanks = source[start..at].iter().rev().take_while(|b| is_blank(**b));
+        at - blanks.count()
     }
 
     /// Goes to the next line that is not blank; true where a plain scalar can go on there.

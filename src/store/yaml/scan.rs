@@ -2,109 +2,14 @@
 //! bracket that is open the place where a key may have begun that is known to be one at its `:`.
 
 use super::comments::Comments;
-use super::cook::Chomp;
-use super::text::{
-    Result, bom_len, break_len, byte, error, hinted, is_blank, is_document_marker, is_space_or_end,
-};
+use super::text::{Result, bom_len, break_len, byte, error, is_space_or_end};
+use super::token::{Block, Kind, Token};
 use crate::document::Span;
 use crate::store::MAX_DEPTH;
+use std::collections::HashSet;
 
-/// What a token is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// A place where a key may begin; nothing, or [`Kind::Key`] once its `:` is found.
-    Candidate,
-    StreamStart,
-    StreamEnd,
-    /// `%YAML`, `%TAG` or another directive.
-    Directive,
-    DocumentStart,
-    DocumentEnd,
-    /// A block sequence begins.
-    BlockSequence,
-    /// A block mapping begins.
-    BlockMapping,
-    /// A block collection ends.
-    BlockEnd,
-    FlowSequence,
-    FlowSequenceEnd,
-    FlowMapping,
-    FlowMappingEnd,
-    /// `,`
-    FlowEntry,
-    /// `-`
-    BlockEntry,
-    /// `?`, or nothing before a key without.
-    Key,
-    /// `:`
-    Value,
-    Alias,
-    Anchor,
-    Tag,
-    Plain,
-    Single,
-    Double,
-    Literal,
-    Folded,
-}
-
-/// A piece of the text.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Token {
-    pub(super) kind: Kind,
-    /// For a scalar: its value is not in the source as it is.
-    pub(super) cook: bool,
-    /// For a key: the first of a block mapping, which begins here too.
-    opens: bool,
-    /// Offset of its first byte. For [`Kind::BlockEnd`] only a mark for comments.
-    pub(super) start: u32,
-    /// Offset behind its last byte.
-    pub(super) end: u32,
-    /// Bytes between the start of the line and the token.
-    pub(super) column: u32,
-    /// For a block scalar its place in [`Scanner::blocks`].
-    pub(super) block: u32,
-}
-
-impl Token {
-    /// The token of a scalar.
-    pub(super) fn scalar(kind: Kind, span: Span, column: usize, cook: bool) -> Self {
-        Self {
-            kind,
-            cook,
-            opens: false,
-            start: span.start,
-            end: span.end,
-            column: column as u32,
-            block: 0,
-        }
-    }
-
-    /// A token without text, which says that a block collection begins or ends.
-    fn mark(kind: Kind, at: usize, column: usize) -> Self {
-        Self::scalar(kind, Span::new(at, at), column, false)
-    }
-
-    /// Where it stands.
-    pub(super) fn span(self) -> Span {
-        Span {
-            start: self.start,
-            end: self.end,
-        }
-    }
-}
-
-/// What a block scalar's token does not hold.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Block {
-    /// Its lines, blank lines behind the last one included.
-    pub(super) lines: Span,
-    /// Its lines as far as they make the value, without the last break.
-    pub(super) body: Span,
-    /// Columns that are not part of the value.
-    pub(super) indent: u32,
-    pub(super) chomp: Chomp,
-}
+mod indicators;
+mod outside;
 
 /// A place where a key may have begun.
 #[derive(Clone, Copy)]
@@ -164,7 +69,7 @@ pub(super) struct Scanner<'s> {
     /// What block scalars' tokens do not hold.
     pub(super) blocks: Vec<Block>,
     /// Anchors whose names end in a colon.
-    pub(super) colon_anchors: Vec<Span>,
+    pub(super) colon_anchors: HashSet<&'s [u8]>,
     pub(super) comments: Comments,
 }
 
@@ -195,7 +100,7 @@ impl<'s> Scanner<'s> {
             after_tab: false,
             directives_allowed: true,
             blocks: Vec::new(),
-            colon_anchors: Vec::new(),
+            colon_anchors: HashSet::new(),
             comments: Comments::default(),
         }
     }
@@ -230,6 +135,7 @@ impl<'s> Scanner<'s> {
     }
 
     /// Reads on until it is certain what the next token is, and which comments are its own.
+    #[inline(never)]
     fn fill(&mut self) -> Result<()> {
         loop {
             let waits = self.waits()?;
@@ -253,7 +159,7 @@ impl<'s> Scanner<'s> {
             let level = self
                 .candidates
                 .iter()
-                .position(|c| c.is_some_and(|c| c.token == number));
+                .rposition(|c| c.is_some_and(|c| c.token == number));
             if let Some(level) = level {
                 if self.is_key(level)? {
                     return Ok(true);
@@ -281,7 +187,7 @@ impl<'s> Scanner<'s> {
         Ok(true)
     }
 
-    #[inline(always)]
+    #[inline]
     pub(super) fn byte(&self, at: usize) -> u8 {
         byte(self.source, at)
     }
@@ -295,7 +201,7 @@ impl<'s> Scanner<'s> {
     }
 
     /// Goes over a line break of `len` bytes.
-    #[inline(always)]
+    #[inline]
     pub(super) fn newline(&mut self, len: usize) {
         self.at += len;
         self.line_start = self.at;
@@ -337,7 +243,7 @@ impl<'s> Scanner<'s> {
         let gap = (self.at, self.line);
         self.skip_to_token(gap)?;
         let column = self.column();
-        if !self.in_flow() {
+        if self.indent > column as i64 && !self.in_flow() {
             self.unroll(column as i64, gap.0);
         }
         if self.at >= self.source.len() {
@@ -355,7 +261,8 @@ impl<'s> Scanner<'s> {
         };
         self.directives_allowed = false;
         self.dispatch(first)?;
-        if self.last.0 != Kind::BlockEntry && self.newlines == 0 {
+        let comment = matches!(self.byte(self.at), b' ' | b'#' | b'\t');
+        if comment && self.last.0 != Kind::BlockEntry && self.newlines == 0 {
             self.line_comment(owner);
         }
         Ok(())
@@ -411,7 +318,10 @@ impl<'s> Scanner<'s> {
     fn skip_to_token(&mut self, gap: (usize, u32)) -> Result<()> {
         self.after_tab = false;
         loop {
-            if self.column() == 0 && self.source[self.at..].starts_with(b"\xEF\xBB\xBF") {
+            if self.byte(self.at) == 0xEF
+                && self.column() == 0
+                && bom_len(&self.source[self.at..]) > 0
+            {
                 self.at += 3;
                 self.line_start = self.at;
             }
@@ -425,7 +335,9 @@ impl<'s> Scanner<'s> {
                     _ => break,
                 }
             }
-            self.turn_line_comment();
+            if self.last.0 == Kind::BlockEntry {
+                self.turn_line_comment();
+            }
             if self.byte(self.at) == b'#' {
                 self.scan_comments(gap);
             }
@@ -471,14 +383,19 @@ impl<'s> Scanner<'s> {
 
     /// Notes that a key may begin here.
     pub(super) fn save_candidate(&mut self, bracket: bool) -> Result<()> {
+        self.save_candidate_at(self.at, bracket)
+    }
+
+    /// Notes that a key may begin at `start`, on this line.
+    pub(super) fn save_candidate_at(&mut self, start: usize, bracket: bool) -> Result<()> {
         if !self.key_allowed {
             return Ok(());
         }
         self.drop_candidate()?;
-        let column = self.column();
+        let column = start - self.line_start;
         let candidate = Candidate {
             token: self.dropped + self.tokens.len(),
-            start: self.at,
+            start,
             column,
             line: self.line,
             required: !self.in_flow() && self.indent == column as i64,
@@ -487,7 +404,7 @@ impl<'s> Scanner<'s> {
         };
         // It is no token yet, so it counts for nothing that looks at tokens.
         let made = (self.last, self.before_last);
-        self.push(Kind::Candidate, self.at);
+        self.push(Kind::Candidate, start);
         self.ahead -= 1;
         (self.last, self.before_last) = made;
         let level = self.flows.len();
@@ -503,199 +420,9 @@ impl<'s> Scanner<'s> {
         }
     }
 
-    fn stream_end(&mut self) -> Result<()> {
-        if self.column() != 0 {
-            self.line += 1;
-        }
-        if !self.in_flow() {
-            self.unroll(-1, self.at);
-        }
-        self.drop_candidate()?;
-        self.key_allowed = false;
-        self.ended = true;
-        self.push(Kind::StreamEnd, self.at);
-        Ok(())
-    }
-
-    /// Makes the token of what stands outside of documents, if it is that. `first` is at column 0.
-    fn outside(&mut self, first: u8) -> Result<bool> {
-        let kind = match first {
-            b'%' if self.in_flow() => return Ok(false),
-            b'%' => Kind::Directive,
-            _ if !is_document_marker(self.source, self.at) => return Ok(false),
-            b'-' => Kind::DocumentStart,
-            _ => Kind::DocumentEnd,
-        };
-        if self.in_flow() {
-            return error(self.at, "found a document marker inside of brackets");
-        }
-        self.unroll(-1, self.at);
-        self.drop_candidate()?;
-        self.key_allowed = false;
-        if kind == Kind::Directive {
-            self.directive()?;
-            return Ok(true);
-        }
-        let start = self.at;
-        self.at += 3;
-        self.newlines = 0;
-        self.push(kind, start);
-        self.directives_allowed = kind == Kind::DocumentEnd;
-        if kind == Kind::DocumentEnd {
-            self.expect_line_end("found text behind '...'")?;
-        }
-        Ok(true)
-    }
-
-    fn directive(&mut self) -> Result<()> {
-        if !self.directives_allowed {
-            return hinted(
-                self.at,
-                "found a directive inside of a document",
-                "end the document with '...' before it",
-            );
-        }
-        let start = self.at;
-        self.scan_directive();
-        self.newlines = 0;
-        self.push(Kind::Directive, start);
-        self.expect_line_end("found text behind a directive")
-    }
-
-    /// Nothing but blanks and a comment may stand between here and the end of the line.
-    pub(super) fn expect_line_end(&mut self, problem: &str) -> Result<()> {
-        let mut at = self.at;
-        while is_blank(self.byte(at)) {
-            at += 1;
-        }
-        if self.byte(at) != b'#' && self.byte(at) != 0 && break_len(self.source, at) == 0 {
-            return error(at, problem);
-        }
-        Ok(())
-    }
-
-    /// Makes the token of one byte that is here.
-    fn indicator(&mut self, kind: Kind) {
-        let start = self.at;
-        self.at += 1;
-        self.newlines = 0;
-        self.push(kind, start);
-    }
-
-    fn flow_start(&mut self, kind: Kind) -> Result<()> {
-        self.save_candidate(true)?;
-        self.flows.push(kind);
-        self.candidates.push(None);
-        self.check_depth()?;
-        self.key_allowed = true;
-        self.indicator(kind);
-        Ok(())
-    }
-
-    fn flow_end(&mut self, kind: Kind) -> Result<()> {
-        self.candidates.pop();
-        self.flows.pop();
-        self.key_allowed = false;
-        self.indicator(kind);
-        Ok(())
-    }
-
-    fn flow_entry(&mut self) -> Result<()> {
-        self.drop_candidate()?;
-        self.key_allowed = true;
-        self.indicator(Kind::FlowEntry);
-        Ok(())
-    }
-
-    /// Whether a block collection's entry may begin here; begins the collection where it is the first.
-    fn block_indicator(&mut self, collection: Kind, problem: &str) -> Result<()> {
-        if self.in_flow() {
-            return Ok(());
-        }
-        if !self.key_allowed {
-            return error(self.at, problem);
-        }
-        if self.after_tab {
-            return self.tab_error(self.at);
-        }
-        if self.roll(self.column())? {
-            self.push_token(Token::mark(collection, self.at, self.column()));
-        }
-        Ok(())
-    }
-
-    fn tab_error(&self, at: usize) -> Result<()> {
-        hinted(
-            at,
-            "found a tab where the text is indented",
-            "indent with spaces",
-        )
-    }
-
-    fn block_entry(&mut self) -> Result<()> {
-        if self.in_flow() {
-            return error(self.at, "found a '-' inside of brackets");
-        }
-        self.block_indicator(
-            Kind::BlockSequence,
-            "block sequence entries are not allowed in this context",
-        )?;
-        self.drop_candidate()?;
-        self.key_allowed = true;
-        self.indicator(Kind::BlockEntry);
-        Ok(())
-    }
-
-    fn key(&mut self) -> Result<()> {
-        self.block_indicator(
-            Kind::BlockMapping,
-            "mapping keys are not allowed in this context",
-        )?;
-        self.drop_candidate()?;
-        self.key_allowed = !self.in_flow();
-        self.indicator(Kind::Key);
-        Ok(())
-    }
-
-    fn value(&mut self) -> Result<()> {
-        let level = self.flows.len();
-        if self.is_key(level)? && self.is_indented(level) {
-            self.make_key(level)?;
-            self.key_allowed = false;
-        } else {
-            self.block_indicator(
-                Kind::BlockMapping,
-                "mapping values are not allowed in this context",
-            )?;
-            self.key_allowed = !self.in_flow();
-        }
-        self.indicator(Kind::Value);
-        Ok(())
-    }
-
-    /// A key of several lines, which only braces can hold, needs its `:` deeper than the block around.
-    fn is_indented(&self, level: usize) -> bool {
-        let lines = self.candidates[level].is_some_and(|key| key.line < self.line);
-        !lines || self.column() as i64 > self.indent
-    }
-
-    /// Makes a key of the candidate at `level`.
-    fn make_key(&mut self, level: usize) -> Result<()> {
-        let Some(key) = self.candidates[level].take() else {
-            return Ok(());
-        };
-        let opens = self.roll(key.column)?;
-        if key.after_tab && level == 0 {
-            return self.tab_error(key.start);
-        }
-        let token = &mut self.tokens[key.token - self.dropped];
-        token.kind = Kind::Key;
-        token.opens = opens;
-        token.start = key.start as u32;
-        token.end = key.start as u32;
-        token.column = key.column as u32;
-        self.ahead += if opens { 2 } else { 1 };
-        Ok(())
+    /// Whether a plain scalar here, with a `:` behind it, is a key of a block mapping.
+    pub(super) fn is_key_allowed(&self) -> bool {
+        self.key_allowed && self.flows.is_empty()
     }
 
     /// Whether a key may begin behind this token.

@@ -74,6 +74,28 @@ fn properties(document: &Document, node: &Node) -> Vec<u8> {
     kept
 }
 
+/// See [`crate::store::Store::pin`].
+pub fn pin(document: &Document, id: NodeId) -> Option<Splice> {
+    let node = document.node(id);
+    let behind = &document.source[node.span.end as usize..];
+    let is_last = behind.trim_ascii().is_empty() && !document.source.ends_with(b"\n");
+    if !is_block_scalar(node) || !is_last {
+        return None;
+    }
+    let context = Context {
+        is_key: true,
+        ..context_of(document, node)
+    };
+    let mut text = properties(document, node);
+    let value = document.value(id);
+    spell::write_scalar(value.ty, value.text, &context, &mut text);
+    let span = Span {
+        start: region_start(document, node),
+        end: node.span.end,
+    };
+    Some(Splice::new(span, text))
+}
+
 /// See [`crate::store::Store::seal`].
 pub fn seal(document: &Document, id: NodeId, token: &[u8]) -> Splice {
     let node = document.node(id);

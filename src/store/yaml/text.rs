@@ -2,42 +2,45 @@
 
 use crate::store::ParseError;
 
-/// Shorthand for everything here that can find the text wrong.
-pub(super) type Result<T> = std::result::Result<T, ParseError>;
+/// What everything here gives that can find the text wrong. The error is boxed, so that what is
+/// called for every token has little to give back.
+pub(super) type Result<T> = std::result::Result<T, Box<ParseError>>;
 
 /// A [`ParseError`] without a hint.
+#[cold]
 pub(super) fn error<T>(offset: usize, problem: &str) -> Result<T> {
-    Err(ParseError {
+    Err(Box::new(ParseError {
         problem: problem.to_owned(),
         offset,
         hint: None,
-    })
+    }))
 }
 
 /// A [`ParseError`] that says what to do.
+#[cold]
 pub(super) fn hinted<T>(offset: usize, problem: &str, hint: &'static str) -> Result<T> {
-    Err(ParseError {
+    Err(Box::new(ParseError {
         problem: problem.to_owned(),
         offset,
         hint: Some(hint),
-    })
+    }))
 }
 
 /// The byte at `at`; 0 behind the end, which [`check`] keeps out of the text itself.
-#[inline(always)]
+#[inline]
 pub(super) fn byte(source: &[u8], at: usize) -> u8 {
     source.get(at).copied().unwrap_or(0)
 }
 
 /// Space or tab.
-#[inline(always)]
+#[inline]
 pub(super) fn is_blank(byte: u8) -> bool {
     byte == b' ' || byte == b'\t'
 }
 
 /// The length of the line break at `at`, 0 where there is none. As yaml.v3 has it, NEL, LS and PS
 /// break lines too, although YAML 1.2 says otherwise.
-#[inline(always)]
+#[inline]
 pub(super) fn break_len(source: &[u8], at: usize) -> usize {
     match byte(source, at) {
         b'\n' => 1,
@@ -50,13 +53,13 @@ pub(super) fn break_len(source: &[u8], at: usize) -> usize {
 }
 
 /// True for a line break and at the end of the text.
-#[inline(always)]
+#[inline]
 pub(super) fn is_break_or_end(source: &[u8], at: usize) -> bool {
     byte(source, at) == 0 || break_len(source, at) > 0
 }
 
 /// True for space, tab, line break, and at the end of the text.
-#[inline(always)]
+#[inline]
 pub(super) fn is_space_or_end(source: &[u8], at: usize) -> bool {
     is_blank(byte(source, at)) || is_break_or_end(source, at)
 }

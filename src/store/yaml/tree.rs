@@ -3,8 +3,8 @@
 use super::cook;
 use super::names::handle_len;
 use super::resolve::resolve;
-use super::scan::{Block, Kind as Token, Token as Piece};
 use super::text::{Result, error};
+use super::token::{Block, Kind as Token, Token as Piece};
 use crate::document::{BeyondSops, Kind, Node, NodeId, Span, Style, Text, Type};
 use crate::store::ParseError;
 use std::borrow::Cow;
@@ -46,7 +46,7 @@ pub(super) struct Tree<'s> {
     pub(super) beyond_sops: Option<(BeyondSops, NodeId)>,
     anchors: HashMap<&'s [u8], NodeId>,
     /// The handles of `%TAG` directives and what they stand for.
-    handles: Vec<(Span, Span)>,
+    handles: HashMap<&'s [u8], Span>,
     has_aliases: bool,
 }
 
@@ -59,7 +59,7 @@ impl<'s> Tree<'s> {
             cooked: Zeroizing::default(),
             beyond_sops: None,
             anchors: HashMap::new(),
-            handles: Vec::new(),
+            handles: HashMap::new(),
             has_aliases: false,
         }
     }
@@ -78,14 +78,9 @@ impl<'s> Tree<'s> {
     /// Takes a `%TAG` directive.
     pub(super) fn add_handle(&mut self, handle: Span, prefix: Span) -> Result<()> {
         let name = &self.source[handle.range()];
-        if self
-            .handles
-            .iter()
-            .any(|h| &self.source[h.0.range()] == name)
-        {
+        if self.handles.insert(name, prefix).is_some() {
             return error(handle.start as usize, "found duplicate %TAG directive");
         }
-        self.handles.push((handle, prefix));
         Ok(())
     }
 
@@ -219,7 +214,12 @@ impl<'s> Tree<'s> {
     /// Gives the scalar `id`, spelled `text`, its type and canonical text.
     fn resolve(&mut self, id: NodeId, text: Text, quoted: bool) -> Result<()> {
         let node = &self.nodes[id as usize];
-        let (span, tag) = (node.span, self.tag(node.tag)?);
+        let (span, written) = (node.span, node.tag);
+        let tag = if written.is_empty() {
+            Cow::Borrowed(&[][..])
+        } else {
+            self.tag(written)?
+        };
         let spelled = match text {
             Text::Source(span) => &self.source[span.range()],
             Text::Cooked(span) => &self.cooked[span.range()],
@@ -263,14 +263,10 @@ impl<'s> Tree<'s> {
             return Ok(short(Cow::Borrowed(uri)));
         }
         let (handle, suffix) = written.split_at(handle_len(written));
-        let known = self
-            .handles
-            .iter()
-            .find(|h| &self.source[h.0.range()] == handle);
-        match (known, handle) {
+        match (self.handles.get(handle), handle) {
             (None, b"!" | b"!!") => Ok(unescaped(Cow::Borrowed(written))),
             (None, _) => error(span.start as usize, "found undefined tag handle"),
-            (Some((_, prefix)), _) => {
+            (Some(prefix), _) => {
                 let uri = [&self.source[prefix.range()], suffix].concat();
                 Ok(short(unescaped(Cow::Owned(uri))))
             }
@@ -305,7 +301,9 @@ impl<'s> Tree<'s> {
         own: Properties,
         place: Place,
     ) -> Result<NodeId> {
-        self.tag(own.tag)?;
+        if !own.tag.is_empty() {
+            self.tag(own.tag)?;
+        }
         let span = Span { start, end: start };
         let id = self.push(kind, style, span, own, place);
         self.nodes[id as usize].end = NodeId::MAX;
@@ -354,18 +352,21 @@ impl<'s> Tree<'s> {
     /// # Errors
     /// Names the key, at its second place.
     pub(super) fn check_keys(&self, mapping: NodeId) -> Result<()> {
-        let keys = self
-            .keys(mapping)
-            .filter(|key| self.meant(*key).kind == Kind::Scalar);
-        let (mut few, mut count) = ([0; FEW_KEYS], 0);
-        for key in keys {
+        const NONE: (&[u8], bool) = (&[], false);
+        let (mut few, mut count) = ([NONE; FEW_KEYS], 0);
+        for key in self.keys(mapping) {
+            let meant = self.meant(key);
+            if meant.kind != Kind::Scalar {
+                continue;
+            }
             if count == FEW_KEYS {
                 return self.check_many_keys(mapping);
             }
-            if few[..count].iter().any(|other| self.same_key(*other, key)) {
+            let key_is = (self.text(meant), meant.ty == Type::Str);
+            if few[..count].contains(&key_is) {
                 return Err(self.duplicate(key));
             }
-            few[count] = key;
+            few[count] = key_is;
             count += 1;
         }
         Ok(())
@@ -390,14 +391,15 @@ impl<'s> Tree<'s> {
     }
 
     /// The error that `key` stands in its mapping for the second time.
-    pub(super) fn duplicate(&self, key: NodeId) -> ParseError {
+    #[cold]
+    pub(super) fn duplicate(&self, key: NodeId) -> Box<ParseError> {
         let text = String::from_utf8_lossy(self.text(self.meant(key)));
         let shown: String = text.chars().take(KEY_SHOWN).collect();
-        ParseError {
+        Box::new(ParseError {
             problem: format!("found the key {shown:?} twice in one mapping"),
             offset: self.nodes[key as usize].span.start as usize,
             hint: Some("rename or remove one of them"),
-        }
+        })
     }
 
     /// Refuses a text whose aliases, written out, would make it many times as large.

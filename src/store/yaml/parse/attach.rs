@@ -142,3 +142,100 @@ impl Parser<'_> {
         self.insert(lines, branch.end, container, false);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::document::{Document, Kind, NodeId};
+    use crate::store::ParseOptions;
+    use crate::store::yaml::parse;
+    use zeroize::Zeroizing;
+
+    fn show(document: &Document, id: NodeId, out: &mut String) {
+        let node = document.node(id);
+        match node.kind {
+            Kind::Comment => {
+                let sign = if node.inline { "=" } else { "#" };
+                out.push_str(sign);
+                out.push_str(std::str::from_utf8(document.value(id).text).unwrap().trim());
+            }
+            Kind::Mapping | Kind::Sequence => {
+                out.push('(');
+                for (n, child) in document.children(id).enumerate() {
+                    if n > 0 {
+                        out.push(' ');
+                    }
+                    show(document, child, out);
+                }
+                out.push(')');
+            }
+            _ => out.push_str(std::str::from_utf8(document.slice(node.span)).unwrap()),
+        }
+    }
+
+    /// The tree: collections in parentheses, `#comment` or, on the line of a value, `=comment`.
+    fn tree(text: &str) -> String {
+        let source = Zeroizing::new(text.as_bytes().to_vec());
+        let document = parse(source, ParseOptions::default()).unwrap();
+        let mut branches = Vec::new();
+        for branch in &document.branches {
+            let mut out = String::new();
+            let mut id = branch.first;
+            while id < branch.end {
+                show(&document, id, &mut out);
+                id = document.node(id).end;
+            }
+            branches.push(out);
+        }
+        branches.join(" | ")
+    }
+
+    // What sops makes of each of these has been looked up with its own parser.
+
+    #[test]
+    fn comments_above_and_beside_a_key_come_before_it() {
+        assert_eq!(tree("# x\n\n# y\na: 1 # z\n"), "(#x #y =z a 1)");
+        assert_eq!(tree("a: # x\n  b: 1\n"), "(#x a (b 1))");
+        assert_eq!(tree("a: |  # x\n  b\nc: 1\n"), "(=x a |  # x\n  b c 1)");
+    }
+
+    #[test]
+    fn a_foot_stays_with_the_block_it_is_indented_as() {
+        assert_eq!(
+            tree("a:\n  b: 1\n  # x\n\n# y\nc: 1\n"),
+            "(a (b 1 #x) #y c 1)"
+        );
+        assert_eq!(tree("a:\n  b: 1\n# x\nc: 1\n"), "(a (b 1) #x c 1)");
+        assert_eq!(tree("a:\n  - b\n  # x\nc: 1\n# y\n"), "(a (b #x) c 1 #y)");
+    }
+
+    #[test]
+    fn comments_in_sequences_are_of_the_sequence() {
+        assert_eq!(
+            tree("a:\n  # x\n  - b # y\n  # z\n  - c\n"),
+            "(a (#x =y b #z c))"
+        );
+        assert_eq!(tree("- # x\n  a: 1\n"), "((#x a 1))");
+        assert_eq!(tree("a:\n# x\n- b: 1\n"), "(a (#x (b 1)))");
+    }
+
+    #[test]
+    fn comments_beside_brackets_go_inside() {
+        assert_eq!(tree("a: [1, 2] # x\n"), "(a (#x 1 2))");
+        assert_eq!(
+            tree("a: [1, # x\n  2 # y\n  # z\n  ]\n"),
+            "(a (=x 1 =y 2 #z))"
+        );
+        assert_eq!(tree("a: { # x\n  b: 1 }\n"), "(a (#x b 1))");
+    }
+
+    #[test]
+    fn no_comment_is_lost_at_the_ends() {
+        assert_eq!(
+            tree("# x\n--- # y\na: 1\n... # z\n# end\n"),
+            "(#x #y a 1 #z #end)"
+        );
+        assert_eq!(tree("%YAML 1.1 # x\n---\na: 1\n"), "(#x a 1)");
+        assert_eq!(tree("---\n# x\n"), "#x");
+        assert_eq!(tree("a: 1\n# x\n---\n# y\nb: 2\n"), "(a 1 #x) | (#y b 2)");
+    }
+}
