@@ -1,0 +1,201 @@
+//! The fuzz targets on stable Rust, without libFuzzer: seeds from the test data, mutated at random
+//! for a number of seconds: `cargo run --example fuzz -- TARGET SECONDS [SEED]`.
+//!
+//! No coverage guides it, so it finds less than `cargo fuzz`; it needs nothing but Rust.
+//! The seed of the run is printed; an input that fails is written to `fuzz/artifacts`.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a tool for developers: it prints, and what is wrong ends it"
+)]
+
+#[path = "../fuzz/src/lib.rs"]
+mod targets;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// How long a single input may take.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// Pieces of the two languages, thrown in at random places.
+const PIECES: [&str; 48] = [
+    "\n",
+    "\r\n",
+    "\r",
+    "  ",
+    "\t",
+    "- ",
+    "? ",
+    ": ",
+    ":",
+    "#",
+    " # c",
+    "'",
+    "\"",
+    "\\",
+    "|",
+    ">",
+    "|-\n  ",
+    ">+2\n   ",
+    "[",
+    "]",
+    "{",
+    "}",
+    ",",
+    "&a ",
+    "*a",
+    "!t ",
+    "!!str ",
+    "!!binary ",
+    "---\n",
+    "...\n",
+    "%YAML 1.2\n",
+    "<<: ",
+    "~",
+    "null",
+    "true",
+    "0x1F",
+    "1e3",
+    "-0.0",
+    "1_0",
+    "2024-01-02",
+    ".inf",
+    "\u{feff}",
+    "\u{85}",
+    "\u{2028}",
+    "é",
+    "😀",
+    "\\u00e9",
+    "a: b\n",
+];
+
+/// A small generator of random numbers (xorshift); the quality does not matter here.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    /// A number below `end`, which is not 0.
+    fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.next() % end as u64).unwrap()
+    }
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [name, seconds, rest @ ..] = arguments.as_slice() else {
+        println!("usage: fuzz TARGET SECONDS [SEED]");
+        std::process::exit(2);
+    };
+    let target = targets::TARGETS.iter().find(|(known, _)| known == name);
+    let (name, target) = *target.unwrap_or_else(|| panic!("no target {name}"));
+    let seed = rest.first().map_or_else(
+        || {
+            std::time::SystemTime::UNIX_EPOCH
+                .elapsed()
+                .unwrap()
+                .as_nanos() as u64
+                | 1
+        },
+        |seed| seed.parse().unwrap(),
+    );
+    println!("{name} on stable Rust, seed {seed}");
+    let seeds = seeds(name);
+    let mut random = Random(seed);
+    let deadline = Instant::now() + Duration::from_secs(seconds.parse().unwrap());
+    let mut count = 0_u64;
+    let running = Arc::new(Mutex::new(None));
+    watch(name, Arc::clone(&running));
+    while Instant::now() < deadline {
+        let mut input = seeds[random.below(seeds.len())].clone();
+        for _ in 0..=random.below(6) {
+            mutate(&mut input, &seeds, &mut random);
+        }
+        *running.lock().unwrap() = Some((Instant::now(), input.clone()));
+        if std::panic::catch_unwind(|| target(&input)).is_err() {
+            fail(name, "fails", &input);
+        }
+        count += 1;
+    }
+    println!("{name}: {count} inputs, no failure");
+}
+
+/// Ends the run where one input takes too long: a text of this size is a matter of milliseconds.
+fn watch(name: &'static str, running: Arc<Mutex<Option<(Instant, Vec<u8>)>>>) {
+    std::thread::spawn(move || {
+        loop {
+            std::thread::sleep(Duration::from_millis(500));
+            if let Some((since, input)) = &*running.lock().unwrap()
+                && since.elapsed() > LONGEST
+            {
+                fail(name, "takes too long", input);
+            }
+        }
+    });
+}
+
+/// Keeps an input that broke a promise, shows it, and ends the run.
+fn fail(name: &str, what: &str, input: &[u8]) -> ! {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/artifacts");
+    let folder = folder.join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join(format!("stable-{}", std::process::id()));
+    std::fs::write(&path, input).unwrap();
+    println!("{what}: {}", path.display());
+    println!("{:?}", String::from_utf8_lossy(input));
+    std::process::exit(1);
+}
+
+/// The plain files of the test data that this target is about, cut to a size that runs fast.
+fn seeds(target: &str) -> Vec<Vec<u8>> {
+    let mut seeds = vec![
+        b"a: 1\n".to_vec(),
+        b"{\"a\": [1, true]}".to_vec(),
+        b"[\"a\"][0].b".to_vec(),
+    ];
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/plain");
+    let wanted = target.split('_').next().unwrap();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|end| end == wanted) {
+            seeds.push(std::fs::read(path).unwrap());
+        }
+    }
+    seeds
+}
+
+/// Changes an input in one of a few ways.
+fn mutate(input: &mut Vec<u8>, seeds: &[Vec<u8>], random: &mut Random) {
+    let at = random.below(input.len() + 1);
+    let end = at + random.below(input.len() - at + 1).min(40);
+    match random.below(7) {
+        0 => input.truncate(at),
+        1 => drop(input.drain(at..end)),
+        2 if at < input.len() => input[at] = random.below(256) as u8,
+        3 => {
+            let copied = input[at..end].to_vec();
+            let to = random.below(input.len() + 1);
+            input.splice(to..to, copied);
+        }
+        4 => {
+            let other = &seeds[random.below(seeds.len())];
+            let from = random.below(other.len() + 1);
+            let to = from + random.below(other.len() - from + 1).min(60);
+            input.splice(at..end, other[from..to].iter().copied());
+        }
+        5 => drop(input.drain(..at)),
+        _ => {
+            let piece = PIECES[random.below(PIECES.len())];
+            input.splice(at..at, piece.bytes());
+        }
+    }
+}

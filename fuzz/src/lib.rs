@@ -1,0 +1,146 @@
+//! What the fuzz targets do with their bytes: each function panics where bulla breaks a promise.
+//!
+//! They use the public library only, so `examples/fuzz.rs` runs the same ones without libFuzzer.
+
+use bulla::crypto::{Cipher, DataKey, Nonces, Sealer, Stash, SystemRandom, Token, TokenType};
+use bulla::decrypt::{DecryptOptions, decrypt};
+use bulla::document::{Document, Path};
+use bulla::encrypt::{EncryptError, Encryption, encrypt};
+use bulla::keys::{KeyGroups, Provider};
+use bulla::metadata::{Metadata, Selection};
+use bulla::store::{self, Layout, ParseOptions, Store};
+use std::sync::LazyLock;
+use zeroize::Zeroizing;
+
+/// A target: its name and what it does.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All targets.
+pub const TARGETS: [Target; 4] = [
+    ("yaml_identity", yaml_identity),
+    ("json_identity", json_identity),
+    ("token", token),
+    ("path", path),
+];
+
+/// The recipient of `testdata/keys/alice.txt`; nothing is ever unwrapped here.
+const RECIPIENT: &str = "age1phggxvfl964helvzu5we0rj4qnaewjujk7dtdnywfwr6sq7zdens82mv4c";
+
+static KEY: LazyLock<DataKey> = LazyLock::new(|| DataKey::from_bytes(&[7; 32]).expect("32 bytes"));
+
+/// Keys wrapped once: age would take most of the time.
+static KEYS: LazyLock<KeyGroups> = LazyLock::new(|| {
+    let provider = Provider::find("age").expect("age is built in");
+    let mut keys = KeyGroups {
+        groups: vec![provider.parse(RECIPIENT).expect("a recipient")],
+        threshold: 0,
+    };
+    keys.wrap_all(&KEY, &mut SystemRandom).expect("wrapped");
+    keys
+});
+
+/// What YAML parses, encrypts and decrypts to the same bytes.
+pub fn yaml_identity(bytes: &[u8]) {
+    identity(store::by_name("yaml").expect("yaml is built in"), bytes);
+}
+
+/// What JSON parses, encrypts and decrypts to the same bytes.
+pub fn json_identity(bytes: &[u8]) {
+    identity(store::by_name("json").expect("json is built in"), bytes);
+}
+
+fn identity(store: &'static dyn Store, bytes: &[u8]) {
+    let Some(document) = parse(store, bytes) else {
+        return;
+    };
+    if document.has_metadata() || document.branches.is_empty() {
+        return;
+    }
+    let mut metadata = Metadata::new(KEYS.clone(), Selection::default(), false, "3.13.2");
+    metadata.last_modified = "2026-01-02T03:04:05Z".to_owned();
+    let how = Encryption {
+        store,
+        parsing: ParseOptions::default(),
+        metadata,
+        data_key: &KEY,
+        cipher: Cipher::default(),
+        stash: Stash::default(),
+        random: &mut SystemRandom,
+        layout: Layout::default(),
+        allow_nested: false,
+    };
+    let encrypted = match encrypt(&document, how) {
+        Ok(encrypted) => encrypted,
+        Err(EncryptError::NestedToken(_) | EncryptError::CommentGuard(_)) => return,
+        Err(error) => panic!("a text that parses does not encrypt: {error}"),
+    };
+    let sealed = parse(store, &encrypted.text).expect("the encrypted text parses");
+    let block = sealed
+        .branches
+        .iter()
+        .find_map(|branch| branch.metadata)
+        .expect("the encrypted text has metadata");
+    let metadata = Metadata::from_data(&sealed.data(sealed.node(block).end)).expect("metadata");
+    let options = DecryptOptions::default();
+    let plain = decrypt(&sealed, store, &metadata, &KEY, options, None).expect("it decrypts");
+    assert!(plain.text.as_slice() == bytes, "other bytes came back");
+}
+
+/// A document, or nothing where the text is none; the place of the error lies in the text.
+fn parse(store: &dyn Store, bytes: &[u8]) -> Option<Document> {
+    match store.parse(Zeroizing::new(bytes.to_vec()), ParseOptions::default()) {
+        Ok(document) => Some(document),
+        Err(error) => {
+            assert!(error.offset <= bytes.len(), "an error behind the text");
+            None
+        }
+    }
+}
+
+/// A token that was just made opens to what went in; any other bytes never open.
+pub fn token(bytes: &[u8]) {
+    let sealer = Sealer::new(&KEY, Cipher::default());
+    let mut opened = Zeroizing::new(Vec::new());
+    if let Ok(found) = Token::parse(bytes) {
+        let opens = sealer.open(&found, b"fuzz:", &mut opened);
+        assert!(opens.is_err() && opened.is_empty(), "a made-up token opens");
+    }
+    if bytes.is_empty() {
+        return;
+    }
+    let mut random = SystemRandom;
+    let mut made = Vec::new();
+    sealer
+        .seal(
+            bytes,
+            TokenType::Str,
+            b"fuzz:",
+            &mut Nonces::new(&mut random),
+            &mut made,
+        )
+        .expect("sealed");
+    let token = Token::parse(&made).expect("our own token parses");
+    sealer
+        .open(&token, b"fuzz:", &mut opened)
+        .expect("our own token opens");
+    assert!(opened.as_slice() == bytes, "other bytes came back");
+    opened.clear();
+    let elsewhere = sealer.open(&token, b"other:", &mut opened);
+    assert!(
+        elsewhere.is_err() && opened.is_empty(),
+        "a token opens in another place"
+    );
+}
+
+/// A path that parses is written so that it parses to itself.
+pub fn path(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let Ok(path) = Path::parse(text) else {
+        return;
+    };
+    if let Ok(again) = Path::parse(&path.to_string()) {
+        assert_eq!(path, again, "another path came back");
+    }
+}
