@@ -151,7 +151,7 @@ fn scale(mantissa: u64, exponent: i64) -> f64 {
 /// `FormatFloat(number, 'f', -1, 64)`. This is what sops encrypts and hashes.
 #[must_use]
 pub fn format_float_f(number: f64) -> String {
-    special(number).map_or_else(|| number.to_string(), str::to_owned)
+    special(number).map_or_else(|| positional(number), str::to_owned)
 }
 
 /// As a YAML file of sops has it: an exponent from six digits before the point on
@@ -175,7 +175,7 @@ pub fn float_json(number: f64) -> Option<String> {
     }
     let size = number.abs();
     if size == 0.0 || (1e-6..1e21).contains(&size) {
-        return Some(number.to_string());
+        return Some(positional(number));
     }
     Some(with_exponent(number).replace("e-0", "e-"))
 }
@@ -205,11 +205,56 @@ fn special(number: f64) -> Option<&'static str> {
     }
 }
 
+/// The shortest digits that read back as `size`, which is not negative, and the power of ten of the
+/// first of them. Where two texts are as short and as near, Go takes the one whose last digit is
+/// even, and Rust the larger one.
+fn shortest(size: f64) -> (String, i32) {
+    let (digits, exponent) = scientific(&format!("{size:e}"));
+    let count = digits.len();
+    // Only a number of many digits can lie halfway.
+    if count < 15 {
+        return (digits, exponent);
+    }
+    let (exact, exponent_below) = scientific(&format!("{size:.*e}", count + 30));
+    let (below, rest) = exact.split_at(count);
+    let is_halfway = rest.starts_with('5') && rest[1..].bytes().all(|digit| digit == b'0');
+    let is_even = below.ends_with(['0', '2', '4', '6', '8']);
+    let reads_back =
+        || format!("{below}e{}", exponent_below - count as i32 + 1).parse() == Ok(size);
+    if is_halfway && is_even && reads_back() {
+        return (below.to_owned(), exponent_below);
+    }
+    (digits, exponent)
+}
+
+/// Digits and exponent of a text as `1.25e-7`.
+fn scientific(text: &str) -> (String, i32) {
+    let (digits, exponent) = text.split_once('e').unwrap_or((text, "0"));
+    (digits.replace('.', ""), exponent.parse().unwrap_or(0))
+}
+
+/// The shortest digits without an exponent.
+fn positional(number: f64) -> String {
+    let (digits, exponent) = shortest(number.abs());
+    let sign = if number.is_sign_negative() { "-" } else { "" };
+    let before = exponent + 1;
+    match usize::try_from(before) {
+        Ok(before) if before >= digits.len() => {
+            format!("{sign}{digits}{}", "0".repeat(before - digits.len()))
+        }
+        Ok(before @ 1..) => format!("{sign}{}.{}", &digits[..before], &digits[before..]),
+        _ => format!(
+            "{sign}0.{}{digits}",
+            "0".repeat(before.unsigned_abs() as usize)
+        ),
+    }
+}
+
 /// Go's `FormatFloat(number, 'g', -1, 64)`.
 fn general(number: f64) -> String {
     let size = number.abs();
     if size == 0.0 || (1e-4..1e6).contains(&size) {
-        number.to_string()
+        positional(number)
     } else {
         with_exponent(number)
     }
@@ -217,14 +262,13 @@ fn general(number: f64) -> String {
 
 /// Go's `FormatFloat(number, 'e', -1, 64)`: a sign and two digits or more behind the `e`.
 fn with_exponent(number: f64) -> String {
-    let text = format!("{number:e}");
-    let Some((digits, exponent)) = text.split_once('e') else {
-        return text;
-    };
-    match exponent.strip_prefix('-') {
-        Some(places) => format!("{digits}e-{places:0>2}"),
-        None => format!("{digits}e+{exponent:0>2}"),
-    }
+    let (digits, exponent) = shortest(number.abs());
+    let sign = if number.is_sign_negative() { "-" } else { "" };
+    let (first, rest) = digits.split_at(1);
+    let point = if rest.is_empty() { "" } else { "." };
+    let direction = if exponent < 0 { '-' } else { '+' };
+    let places = exponent.unsigned_abs();
+    format!("{sign}{first}{point}{rest}e{direction}{places:0>2}")
 }
 
 #[cfg(test)]
@@ -236,6 +280,8 @@ mod tests {
     fn floats_are_those_of_go() {
         for (text, canonical) in [
             ("3.5", "3.5"),
+            ("99.97036743164062", "99.97036743164062"),
+            ("99.97036743164063", "99.97036743164062"),
             ("1e3", "1000"),
             ("1.50", "1.5"),
             ("-0", "-0"),

@@ -227,7 +227,8 @@ pub(super) fn literal(value: Value<'_>) -> Option<Cow<'_, str>> {
         Type::Int | Type::Float => {
             let canonical = canonical(value.ty, value.text)?;
             let canonical = std::str::from_utf8(&canonical).ok()?;
-            if reads_as(text, canonical) {
+            // The canonical text is what sops itself puts into a token, and then lays out anew.
+            if text != canonical && reads_as(text, canonical) {
                 return Some(text.into());
             }
             number(value.ty, canonical)
