@@ -5,6 +5,7 @@
 //! status 1 where a file came back different or sops could not read one that it should.
 
 #![allow(
+    clippy::exit,
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a tool for developers: it prints, and what is wrong ends it"

@@ -5,6 +5,7 @@
 //! The seed of the run is printed; an input that fails is written to `fuzz/artifacts`.
 
 #![allow(
+    clippy::exit,
     clippy::print_stdout,
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -17,6 +18,9 @@ mod targets;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+/// The input that is running, since when.
+type Running = Arc<Mutex<Option<(Instant, Vec<u8>)>>>;
 
 /// How long a single input may take.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -113,7 +117,7 @@ fn main() {
     let mut random = Random(seed);
     let deadline = Instant::now() + Duration::from_secs(seconds.parse().unwrap());
     let mut count = 0_u64;
-    let running = Arc::new(Mutex::new(None));
+    let running = Running::default();
     watch(name, Arc::clone(&running));
     while Instant::now() < deadline {
         let mut input = seeds[random.below(seeds.len())].clone();
@@ -154,7 +158,7 @@ fn shrunk(mut input: Vec<u8>, target: fn(&[u8])) -> Vec<u8> {
 }
 
 /// Ends the run where one input takes too long: a text of this size is a matter of milliseconds.
-fn watch(name: &'static str, running: Arc<Mutex<Option<(Instant, Vec<u8>)>>>) {
+fn watch(name: &'static str, running: Running) {
     std::thread::spawn(move || {
         loop {
             std::thread::sleep(Duration::from_millis(500));

@@ -57,7 +57,7 @@ fn identity(store: &'static dyn Store, bytes: &[u8]) {
         return;
     }
     let mut metadata = Metadata::new(KEYS.clone(), Selection::default(), false, "3.13.2");
-    metadata.last_modified = "2026-01-02T03:04:05Z".to_owned();
+    metadata.last_modified.push_str("2026-01-02T03:04:05Z");
     let how = Encryption {
         store,
         parsing: ParseOptions::default(),

@@ -115,6 +115,7 @@ pub fn end_by(signal: i32) -> ! {
     }
     // the lock is kept: whoever wants to register something now waits for the end
     let _ = signal_hook::low_level::emulate_default_handler(signal);
+    #[allow(clippy::exit, reason = "the signal would have ended the process here")]
     std::process::exit(128 + signal)
 }
 
@@ -332,7 +333,7 @@ mod tests {
             Some("withdraw") => drop(cleanup),
             Some("pipe") => {
                 wait_until(&place.join("go"));
-                output::stdout(&[b'x'; 1 << 20]).unwrap();
+                output::stdout(&vec![b'x'; 1 << 20]).unwrap();
             }
             Some("limit") => {
                 let limit = Rlimit {

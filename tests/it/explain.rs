@@ -10,8 +10,7 @@ fn the_rule_the_recipients_and_the_leaves_are_named() {
     sandbox.file("prod/app.yaml", plain).file(
         ".sops.yaml",
         format!(
-            "creation_rules:\n  - path_regex: ^dev/\n    age: {0}\n  - path_regex: ^prod/\n    encrypted_regex: ^password$\n    age: {0}\n  - age: {0}\n",
-            alice
+            "creation_rules:\n  - path_regex: ^dev/\n    age: {alice}\n  - path_regex: ^prod/\n    encrypted_regex: ^password$\n    age: {alice}\n  - age: {alice}\n"
         ),
     );
     let out = sandbox
