@@ -100,6 +100,7 @@ pub fn undisturbed<T>(work: impl FnOnce() -> T) -> io::Result<T> {
 
 /// Ends this process by `signal`'s default action, after the cleanups.
 /// A child in the foreground gets the signal first and two seconds to follow it.
+#[allow(clippy::exit, reason = "to end the process is what this is for")]
 pub fn end_by(signal: i32) -> ! {
     let mut watch = watch();
     watch.ending = true;
@@ -332,7 +333,7 @@ mod tests {
             Some("withdraw") => drop(cleanup),
             Some("pipe") => {
                 wait_until(&place.join("go"));
-                output::stdout(&[b'x'; 1 << 20]).unwrap();
+                output::stdout(&vec![b'x'; 1 << 20]).unwrap();
             }
             Some("limit") => {
                 let limit = Rlimit {
