@@ -122,11 +122,35 @@ fn main() {
         }
         *running.lock().unwrap() = Some((Instant::now(), input.clone()));
         if std::panic::catch_unwind(|| target(&input)).is_err() {
-            fail(name, "fails", &input);
+            fail(name, "fails", &shrunk(input, target));
         }
         count += 1;
     }
     println!("{name}: {count} inputs, no failure");
+}
+
+/// The smallest input found, by leaving pieces out, that still breaks the promise.
+fn shrunk(mut input: Vec<u8>, target: fn(&[u8])) -> Vec<u8> {
+    std::panic::set_hook(Box::new(|_| ()));
+    let deadline = Instant::now() + LONGEST / 2;
+    let mut size = input.len().div_ceil(2);
+    while size > 0 && Instant::now() < deadline {
+        let mut at = 0;
+        let before = input.len();
+        while at < input.len() {
+            let mut less = input.clone();
+            less.drain(at..(at + size).min(input.len()));
+            if std::panic::catch_unwind(|| target(&less)).is_err() {
+                input = less;
+            } else {
+                at += size;
+            }
+        }
+        if input.len() == before {
+            size /= 2;
+        }
+    }
+    input
 }
 
 /// Ends the run where one input takes too long: a text of this size is a matter of milliseconds.
