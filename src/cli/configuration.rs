@@ -170,20 +170,16 @@ pub fn rule_plan(
 
 fn no_keys(found: Option<&Found>, file: Option<&Path>) -> Failure {
     let name = file.map_or("standard input".into(), |file| file.display().to_string());
-    match found {
-        Some(found) => {
-            let config = found.path.display();
-            let message = format!(
-                "{name}: error loading config: no matching creation rules found in {config}"
-            );
-            let hint = format!("`bulla explain {name}` shows why; or give recipients with --age");
-            Failure::new(Status::General, message).hint(hint)
-        }
-        None => {
-            let message = format!("{name}: config file not found, and no keys provided");
-            Failure::new(Status::General, message)
-                .hint("give recipients with --age, or make a .sops.yaml: `bulla init`")
-        }
+    if let Some(found) = found {
+        let config = found.path.display();
+        let message =
+            format!("{name}: error loading config: no matching creation rules found in {config}");
+        let hint = format!("`bulla explain {name}` shows why; or give recipients with --age");
+        Failure::new(Status::General, message).hint(hint)
+    } else {
+        let message = format!("{name}: config file not found, and no keys provided");
+        Failure::new(Status::General, message)
+            .hint("give recipients with --age, or make a .sops.yaml: `bulla init`")
     }
 }
 

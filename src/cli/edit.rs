@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 
 /// Edit a file in your editor; a file that does not exist starts from an example
 ///
-/// The editor is the one that SOPS_EDITOR, EDITOR or VISUAL names.
+/// The editor is the one that `SOPS_EDITOR`, EDITOR or VISUAL names.
 #[derive(Args)]
 pub struct Edit {
     /// The file.

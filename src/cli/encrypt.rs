@@ -45,7 +45,7 @@ pub struct Encrypt {
 /// How a new file is sealed.
 #[derive(Args, Clone, Default)]
 pub struct SealingFlags {
-    /// The cipher: AES256_GCM, which sops reads, or XCHACHA20_POLY1305, which it does not.
+    /// The cipher: `AES256_GCM`, which sops reads, or `XCHACHA20_POLY1305`, which it does not.
     #[arg(long, value_name = "NAME", value_parser = cipher)]
     pub cipher: Option<Cipher>,
     /// How many key groups it takes to open the file.

@@ -30,19 +30,16 @@ impl Init {
     /// Where a file cannot be written, or the identity that is there cannot be read.
     pub fn run(self, context: &Context) -> Outcome {
         let keys = keys_file(context)?;
-        let recipient = match existing(context, &keys)? {
-            Some(recipient) => {
-                say(&format!("identity:      {} (was there)\n", keys.display()))?;
-                recipient
-            }
-            None => {
-                let recipient = new_identity(&keys)?;
-                say(&format!(
-                    "identity:      {} (new; keep a copy in a safe place)\n",
-                    keys.display()
-                ))?;
-                recipient
-            }
+        let recipient = if let Some(recipient) = existing(context, &keys)? {
+            say(&format!("identity:      {} (was there)\n", keys.display()))?;
+            recipient
+        } else {
+            let recipient = new_identity(&keys)?;
+            say(&format!(
+                "identity:      {} (new; keep a copy in a safe place)\n",
+                keys.display()
+            ))?;
+            recipient
         };
         say(&format!("recipient:     {recipient}\n"))?;
         let config = Path::new(".sops.yaml");
@@ -100,13 +97,12 @@ fn existing(context: &Context, file: &Path) -> Outcome<Option<String>> {
         .filter(|source| source.path.as_deref() == Some(file))
         .filter(|source| !matches!(source.content, Content::Missing));
     let identities = unlock::identities_of(own);
-    match identities.recipients().next() {
-        Some(recipient) => Ok(Some(recipient.to_owned())),
-        None => {
-            let message = format!("{}: no identity can be read from it", file.display());
-            Err(Failure::new(Status::General, message)
-                .hint("it may be protected by a passphrase; give its recipient with --age"))
-        }
+    if let Some(recipient) = identities.recipients().next() {
+        Ok(Some(recipient.to_owned()))
+    } else {
+        let message = format!("{}: no identity can be read from it", file.display());
+        Err(Failure::new(Status::General, message)
+            .hint("it may be protected by a passphrase; give its recipient with --age"))
     }
 }
 

@@ -100,6 +100,7 @@ pub fn undisturbed<T>(work: impl FnOnce() -> T) -> io::Result<T> {
 
 /// Ends this process by `signal`'s default action, after the cleanups.
 /// A child in the foreground gets the signal first and two seconds to follow it.
+#[allow(clippy::exit, reason = "to end the process is what this is for")]
 pub fn end_by(signal: i32) -> ! {
     let mut watch = watch();
     watch.ending = true;
@@ -115,7 +116,6 @@ pub fn end_by(signal: i32) -> ! {
     }
     // the lock is kept: whoever wants to register something now waits for the end
     let _ = signal_hook::low_level::emulate_default_handler(signal);
-    #[allow(clippy::exit, reason = "the signal would have ended the process here")]
     std::process::exit(128 + signal)
 }
 

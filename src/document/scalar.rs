@@ -53,12 +53,12 @@ fn int(raw: &[u8]) -> Option<Cow<'_, [u8]>> {
     }
     match std::str::from_utf8(raw).ok()?.parse::<i64>() {
         Ok(number) => Some(unless_same(raw, number.to_string())),
-        Err(error) if is_overflow(error.kind()) => Some(Cow::Borrowed(raw)),
+        Err(error) if is_overflow(*error.kind()) => Some(Cow::Borrowed(raw)),
         Err(_) => None,
     }
 }
 
-fn is_overflow(kind: &IntErrorKind) -> bool {
+fn is_overflow(kind: IntErrorKind) -> bool {
     matches!(kind, IntErrorKind::PosOverflow | IntErrorKind::NegOverflow)
 }
 

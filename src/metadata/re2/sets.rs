@@ -44,7 +44,7 @@ pub(super) fn push_range(items: &mut String, range: RangeInclusive<u32>) {
 /// `\p{name}`: a Unicode category or script under the names that Go knows.
 #[allow(
     clippy::disallowed_methods,
-    reason = "this is the translator, and it asks the library what it knows"
+    reason = "this is the translator: it asks which tables the crate has"
 )]
 pub(super) fn unicode(name: &str, negated: bool) -> Option<Cow<'static, str>> {
     let sign = if negated { 'P' } else { 'p' };

@@ -277,12 +277,11 @@ impl<'o> Emitter<'o> {
                 self.hoist(value, column, &mut is_there);
             }
             self.begin(column, std::mem::take(&mut is_there));
-            match group.key {
-                Some(key) => self.entry(key, value, column, group.beside),
-                None => {
-                    self.out.push(b'-');
-                    self.item(value, column, group.beside, true);
-                }
+            if let Some(key) = group.key {
+                self.entry(key, value, column, group.beside);
+            } else {
+                self.out.push(b'-');
+                self.item(value, column, group.beside, true);
             }
             hoisted = false;
         }

@@ -26,8 +26,6 @@ mod weave;
 
 #[cfg(test)]
 mod suite;
-#[cfg(test)]
-use parse::parse;
 
 use super::{EmitError, Layout, ParseError, ParseOptions, Store};
 use crate::document::{Data, Document, NodeId, Span, Splice, Value};

@@ -582,7 +582,7 @@ mod tests {
         let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
         for n in 1..9 {
             let aliases = vec![format!("*a{}", n - 1); 10].join(", ");
-            bomb.push_str(&format!("a{n}: &a{n} [{aliases}]\n"));
+            bomb += &format!("a{n}: &a{n} [{aliases}]\n");
         }
         assert!(refused(&bomb).0.contains("aliases"));
         let many: String = (0..500).map(|n| format!("b{n}: *a\n")).collect();

@@ -273,8 +273,14 @@ impl<'s> Scanner<'s> {
         match first {
             b'[' => self.flow_start(Kind::FlowSequence),
             b'{' => self.flow_start(Kind::FlowMapping),
-            b']' if flow => self.flow_end(Kind::FlowSequenceEnd),
-            b'}' if flow => self.flow_end(Kind::FlowMappingEnd),
+            b']' if flow => {
+                self.flow_end(Kind::FlowSequenceEnd);
+                Ok(())
+            }
+            b'}' if flow => {
+                self.flow_end(Kind::FlowMappingEnd);
+                Ok(())
+            }
             b',' if flow => self.flow_entry(),
             b'-' if is_space_or_end(self.source, self.at + 1) => self.block_entry(),
             b'?' if flow || is_space_or_end(self.source, self.at + 1) => self.key(),

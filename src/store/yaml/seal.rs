@@ -266,22 +266,19 @@ fn write_leaf(
     token: Option<Vec<u8>>,
     out: &mut Vec<u8>,
 ) {
-    match token {
-        Some(token) => {
-            let plain = Node {
-                style: Style::Plain,
-                ..*at
-            };
-            quote_token(&plain, &token, out);
-        }
-        None => {
-            let value = document.value(id);
-            let context = Context {
-                is_key: true,
-                ..context_of(document, at)
-            };
-            spell::write_scalar(value.ty, value.text, &context, out);
-        }
+    if let Some(token) = token {
+        let plain = Node {
+            style: Style::Plain,
+            ..*at
+        };
+        quote_token(&plain, &token, out);
+    } else {
+        let value = document.value(id);
+        let context = Context {
+            is_key: true,
+            ..context_of(document, at)
+        };
+        spell::write_scalar(value.ty, value.text, &context, out);
     }
 }
 

@@ -122,7 +122,7 @@ fn is_plainly_fine(source: &[u8]) -> bool {
         // Without a branch in it the loop is done sixteen bytes at a time.
         let odd = chunk.iter().fold(false, |odd, &b| {
             let control = b < 0x20 && b != b'\n' && b != b'\t' && b != b'\r';
-            odd | control | (b == 0x7F) | (b == 0xC2) | (b == 0xEF)
+            odd | control || (b == 0x7F) || (b == 0xC2) || (b == 0xEF)
         });
         !odd
     })

@@ -392,6 +392,10 @@ impl<'s> Tree<'s> {
 
     /// The error that `key` stands in its mapping for the second time.
     #[cold]
+    #[allow(
+        clippy::unnecessary_box_returns,
+        reason = "boxed like every error of the scanner"
+    )]
     pub(super) fn duplicate(&self, key: NodeId) -> Box<ParseError> {
         let text = String::from_utf8_lossy(self.text(self.meant(key)));
         let shown: String = text.chars().take(KEY_SHOWN).collect();

@@ -147,7 +147,7 @@ impl Parser<'_> {
 mod tests {
     use crate::document::{Document, Kind, NodeId};
     use crate::store::ParseOptions;
-    use crate::store::yaml::parse;
+    use crate::store::yaml::parse::parse;
     use zeroize::Zeroizing;
 
     fn show(document: &Document, id: NodeId, out: &mut String) {

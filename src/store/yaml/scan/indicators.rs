@@ -15,12 +15,11 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    pub(super) fn flow_end(&mut self, kind: Kind) -> Result<()> {
+    pub(super) fn flow_end(&mut self, kind: Kind) {
         self.candidates.pop();
         self.flows.pop();
         self.key_allowed = false;
         self.indicator(kind);
-        Ok(())
     }
 
     pub(super) fn flow_entry(&mut self) -> Result<()> {
