@@ -22,16 +22,17 @@ fn steps(readme: &str) -> Vec<Step> {
             "```console" => inside = true,
             "```" => inside = false,
             _ if !inside => {}
-            _ => match line.strip_prefix("$ ") {
-                Some(command) => steps.push(Step {
-                    command: command.to_owned(),
-                    expected: Vec::new(),
-                }),
-                None => {
+            _ => {
+                if let Some(command) = line.strip_prefix("$ ") {
+                    steps.push(Step {
+                        command: command.to_owned(),
+                        expected: Vec::new(),
+                    });
+                } else {
                     let step = steps.last_mut().expect("a command before its output");
                     step.expected.push(line.to_owned());
                 }
-            },
+            }
         }
     }
     steps
