@@ -152,3 +152,23 @@ fn no_file_of_sops_3_13_is_forgotten() {
         assert!(known || !name.contains(".enc."), "{name}");
     }
 }
+
+#[test]
+fn every_golden_file_of_bulla_decrypts_to_its_plain_file() {
+    for version in ["bulla-0.1.0", "bulla-0.1.0/xchacha"] {
+        let mut opened = 0;
+        for folder in ["plain", "beyond-sops"] {
+            for name in testdata_names(folder) {
+                let sandbox = Sandbox::new();
+                sandbox.copy(&format!("{version}/{name}"), &name);
+                sandbox
+                    .bulla(["decrypt", name.as_str()])
+                    .identities(&["alice"])
+                    .expect_stdout(testdata(&format!("{folder}/{name}")))
+                    .run();
+                opened += 1;
+            }
+        }
+        assert!(opened >= 28, "{version}: only {opened}");
+    }
+}

@@ -18,16 +18,21 @@ fn steps(readme: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     let mut inside = false;
     for line in readme.lines() {
-        if line.starts_with("```") {
-            inside = line == "```console";
-        } else if let Some(command) = line.strip_prefix("$ ").filter(|_| inside) {
-            steps.push(Step {
-                command: command.to_owned(),
-                expected: Vec::new(),
-            });
-        } else if inside {
-            let step = steps.last_mut().expect("a command before its output");
-            step.expected.push(line.to_owned());
+        match line {
+            "```console" => inside = true,
+            "```" => inside = false,
+            _ if !inside => {}
+            _ => {
+                if let Some(command) = line.strip_prefix("$ ") {
+                    steps.push(Step {
+                        command: command.to_owned(),
+                        expected: Vec::new(),
+                    });
+                } else {
+                    let step = steps.last_mut().expect("a command before its output");
+                    step.expected.push(line.to_owned());
+                }
+            }
         }
     }
     steps
