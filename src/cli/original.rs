@@ -17,13 +17,15 @@ use zeroize::Zeroizing;
 pub struct Original {
     path: PathBuf,
     target: PathBuf,
-    digest: [u8; 32],
+    /// Of the text; only a file that is going to be changed has one.
+    digest: Option<[u8; 32]>,
     text: Zeroizing<Vec<u8>>,
     lock: Option<Lock>,
 }
 
 impl Original {
-    /// Reads a file, a pipe or a device; waits for no lock.
+    /// Reads a file, a pipe or a device; waits for no lock. What is read so cannot be replaced:
+    /// nobody would notice that it has changed.
     ///
     /// # Errors
     /// [`OutputError::Read`].
@@ -56,7 +58,7 @@ impl Original {
         Self {
             path: path.to_path_buf(),
             target,
-            digest: Sha256::digest(&*text).into(),
+            digest: lock.is_some().then(|| Sha256::digest(&*text).into()),
             text,
             lock,
         }
@@ -75,14 +77,15 @@ impl Original {
 
     /// Whether `bytes` are what was read.
     pub(super) fn is_text(&self, bytes: &[u8]) -> bool {
-        Sha256::digest(bytes)[..] == self.digest
+        self.digest
+            .is_some_and(|digest| Sha256::digest(bytes)[..] == digest)
     }
 
     /// Whether the path still leads to the same target, and `file`, which stands there, still says
     /// what was read.
     pub(super) fn is_still(&self, file: &File) -> io::Result<bool> {
         let there = fs::canonicalize(&self.path).is_ok_and(|path| path == self.target);
-        Ok(there && digest(file)? == self.digest)
+        Ok(there && Some(digest(file)?) == self.digest)
     }
 
     pub(super) fn lock(&self) -> Option<&Lock> {

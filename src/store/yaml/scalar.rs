@@ -7,6 +7,7 @@ use super::text::{
 };
 use super::token::{Block, Kind, Token};
 use crate::document::Span;
+use memchr::{memchr, memchr3};
 
 /// What a byte may mean inside of a plain scalar.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -82,7 +83,11 @@ impl Scanner<'_> {
         let source = self.source;
         let flow = self.in_flow();
         let start = self.at;
-        let mut at = start;
+        let mut at = if flow {
+            start
+        } else {
+            behind_token(source, start)
+        };
         while let Some(&byte) = source.get(at) {
             let ends = match CLASSES[byte as usize] {
                 Class::Text => false,
@@ -303,4 +308,19 @@ impl Scanner<'_> {
         }
         Ok((text_end, blank_end))
     }
+}
+
+/// The end of the encrypted token that begins at `start`, where nothing in it could end a plain
+/// text; else `start`. Most of an encrypted file is passed over here.
+fn behind_token(source: &[u8], start: usize) -> usize {
+    let text = &source[start..];
+    if !text.starts_with(b"ENC[") {
+        return start;
+    }
+    let token = &text[..memchr(b']', text).unwrap_or(0)];
+    let ends = memchr3(b' ', b'\t', b'\n', token).is_some() || memchr(b'\r', token).is_some();
+    if ends || !token.is_ascii() {
+        return start;
+    }
+    start + token.len()
 }
