@@ -1,6 +1,7 @@
 //! Plain data without a text: metadata, configuration, values to set, conversions.
 
 use super::{Document, Kind, NodeId, Type};
+use std::borrow::Cow;
 use zeroize::Zeroizing;
 
 /// A tree of values that has no source text.
@@ -124,7 +125,21 @@ impl Document {
         })
     }
 
-    /// What a key contributes to a path: the canonical text of a scalar, the source of anything else.
+    /// What names a key in messages and spellings: its text; behind `? ` where it is no string,
+    /// because `1` and `"1"` are two keys.
+    #[must_use]
+    pub fn key_name(&self, id: NodeId) -> Cow<'_, [u8]> {
+        let key = self.node(self.node(id).target);
+        let text = self.key_text(id);
+        if key.kind == Kind::Scalar && key.ty == Type::Str {
+            Cow::Borrowed(text)
+        } else {
+            Cow::Owned([b"? ", text].concat())
+        }
+    }
+
+    /// What a key contributes to a path: the canonical text of a scalar, the source of
+    /// anything else.
     #[must_use]
     pub fn key_text(&self, id: NodeId) -> &[u8] {
         let node = self.node(id);
@@ -133,7 +148,10 @@ impl Document {
                 self.slice(node.span)
             }
             Kind::Scalar => self.value(id).text,
-            Kind::Alias => self.key_text(node.target),
+            // What a collection holds may be encrypted; its alias stays.
+            Kind::Alias if self.node(node.target).kind == Kind::Scalar => {
+                self.key_text(node.target)
+            }
             _ => self.slice(node.span),
         }
     }

@@ -168,7 +168,7 @@ impl<M: Marking> Leaves<'_, M> {
 
     fn named(&self, way: Way) -> Step {
         match way {
-            Way::Key(key) => Step::Key(self.document.key_text(key).to_vec()),
+            Way::Key(key) => Step::Key(self.document.key_name(key).into_owned()),
             Way::Index(index) => Step::Index(index),
         }
     }

@@ -57,7 +57,8 @@ impl Block<'_> {
     /// The block as lines at `at`. A text without a line end at its end keeps it so.
     fn lines(&self, at: usize, column: usize, own_document: bool) -> Splice {
         let newline = newline(self.document);
-        let open = at > 0 && !matches!(self.document.source[at - 1], b'\n' | b'\r');
+        let source = &self.document.source;
+        let open = at == source.len() && !source.ends_with(b"\n") && !source.ends_with(b"\r");
         let mut text = Vec::new();
         if open {
             text.extend_from_slice(newline);
@@ -130,10 +131,14 @@ fn own_document(document: &Document) -> Option<usize> {
 
 fn detach_lines(document: &Document, key: NodeId, own_document: bool) -> Splice {
     let source = &document.source;
-    let line_start = |at: usize| memchr::memrchr2(b'\n', b'\r', &source[..at]).map_or(0, |n| n + 1);
-    let mut start = line_start(document.node(key).outer.start as usize);
+    // Only indentation stands before the key, and `---` and a line end before that.
+    let key_start = document.node(key).outer.start as usize;
+    let mut start = source[..key_start]
+        .iter()
+        .rposition(|&byte| byte != b' ')
+        .map_or(0, |at| at + 1);
     if own_document {
-        start = line_start(before_line_end(&source[..start]));
+        start = before_line_end(&source[..start]).saturating_sub("---".len());
     }
     let value_end = document.node(document.node(key).end).span.end as usize;
     let Some(line_end) = memchr::memchr(b'\n', &source[value_end..]) else {

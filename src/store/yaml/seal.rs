@@ -1,6 +1,7 @@
 //! Tokens in, values out: what stands for a leaf in YAML, and how it is replaced.
 
 use super::spell::{self, Context};
+use super::text::break_len;
 use crate::document::{Document, Kind, Node, NodeId, Span, Splice, Style, Type, Value};
 
 /// Tags that promise a type which a token has not; they cannot stay in front of one.
@@ -18,8 +19,17 @@ fn is_block_scalar(node: &Node) -> bool {
 
 /// True where only the lines of a block scalar are replaced and its header stays.
 fn keeps_header(document: &Document, node: &Node) -> bool {
-    let has_lines = || !document.slice(node.body).trim_ascii().is_empty();
-    is_block_scalar(node) && !is_typed_tag(document.slice(node.tag)) && has_lines()
+    is_block_scalar(node)
+        && !is_typed_tag(document.slice(node.tag))
+        && !node.body.is_empty()
+        && !(is_open_ended(document, node) && header(document, node).contains(&b'+'))
+}
+
+/// True for what the metadata block behind it would follow without a line end between: only blanks
+/// are left of the text.
+fn is_open_ended(document: &Document, node: &Node) -> bool {
+    let behind = &document.source[node.span.end as usize..];
+    behind.trim_ascii().is_empty() && !document.source.ends_with(b"\n")
 }
 
 /// See [`crate::store::Store::region`].
@@ -39,7 +49,7 @@ pub fn region(document: &Document, id: NodeId) -> Span {
 /// lie between. A typed tag always does.
 fn region_start(document: &Document, node: &Node) -> u32 {
     let before = &document.source[node.outer.start as usize..node.span.start as usize];
-    let apart = before.contains(&b'\n') || before.contains(&b'\r');
+    let apart = (0..before.len()).any(|at| break_len(before, at) > 0);
     if apart && !is_typed_tag(document.slice(node.tag)) {
         node.span.start
     } else {
@@ -68,7 +78,7 @@ fn properties(document: &Document, node: &Node) -> Vec<u8> {
     } else {
         behind
     });
-    if kept.trim_ascii().is_empty() {
+    if !kept.contains(&b'&') {
         kept.clear();
     }
     kept
@@ -77,22 +87,31 @@ fn properties(document: &Document, node: &Node) -> Vec<u8> {
 /// See [`crate::store::Store::pin`].
 pub fn pin(document: &Document, id: NodeId) -> Option<Splice> {
     let node = document.node(id);
-    let behind = &document.source[node.span.end as usize..];
-    let is_last = behind.trim_ascii().is_empty() && !document.source.ends_with(b"\n");
-    if !is_block_scalar(node) || !is_last {
+    if !is_block_scalar(node) || !is_open_ended(document, node) {
+        return None;
+    }
+    let header = header(document, node);
+    if header.contains(&b'-') {
         return None;
     }
     let value = document.value(id);
+    let span = Span {
+        start: region_start(document, node),
+        end: node.span.end,
+    };
+    if value.text.is_empty() {
+        // A blank line would become a line end of the value, unless it is stripped.
+        let keeps = header.contains(&b'+');
+        let stripped = document.slice(span).iter();
+        let stripped = stripped.map(|&byte| if byte == b'+' { b'-' } else { byte });
+        return keeps.then(|| Splice::new(span, stripped.collect::<Vec<u8>>()));
+    }
     let context = Context {
         is_key: true,
         ..context_of(document, node, value.text)
     };
     let mut text = properties(document, node);
     spell::write_scalar(value.ty, value.text, &context, &mut text);
-    let span = Span {
-        start: region_start(document, node),
-        end: node.span.end,
-    };
     Some(Splice::new(span, text))
 }
 
@@ -158,8 +177,13 @@ pub fn open(document: &Document, id: NodeId, value: Value<'_>) -> Splice {
 fn write_value(document: &Document, node: &Node, value: Value<'_>, out: &mut Vec<u8>) {
     let context = context_of(document, node, value.text);
     let style = match (value.ty, node.style) {
-        (Type::Str, Style::Single) if node.in_flow && spell::plain_ok(value.text, true) => {
-            Style::Plain
+        // What `quote_token` has made one is told apart by the text.
+        (Type::Str, Style::Single | Style::Plain) if node.in_flow => {
+            if spell::plain_ok(value.text, true) {
+                Style::Plain
+            } else {
+                Style::Single
+            }
         }
         (Type::Str, style @ (Style::Single | Style::Double)) => style,
         _ => Style::Plain,
