@@ -120,6 +120,9 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
+    if !cli.global.keyservice.is_empty() {
+        failure::warn("--keyservice: this version asks no key services, it uses local keys only");
+    }
     let context = Context {
         global: cli.global,
         environment: Environment::of_process(),

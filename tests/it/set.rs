@@ -256,7 +256,7 @@ fn the_number_of_arguments_counts() {
     Case::new()
         .args(["set", "missing.yaml", "[\"a\"]", "1"])
         .expect_stderr_has("missing.yaml")
-        .status(100)
+        .status(2)
         .run();
 }
 
