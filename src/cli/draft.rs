@@ -1,7 +1,7 @@
 //! Drafts: an edited text that could not be saved, kept encrypted to the file's own recipients.
 //!
-//! A draft is an ordinary encrypted JSON file in the user's state directory, one a file; any
-//! key that opens the file opens its draft.
+//! A draft is an ordinary encrypted JSON file in the user's state directory; any key that opens
+//! the file opens its drafts. A new draft never takes the place of an older one that is not in it.
 
 use super::args::{Types, Unlocking};
 use super::failure::{Failure, Outcome, Status};
@@ -22,8 +22,26 @@ use zeroize::Zeroizing;
 /// The entry that holds the text, as base64: a text that does not parse may be no UTF-8 either.
 const TEXT: &str = "text";
 
-/// Where the draft of `file` is kept; `None` without a home.
-fn place(context: &Context, file: &Path) -> Option<PathBuf> {
+/// The entry that holds the fingerprint of the text that the edit began with.
+const BASE: &str = "base";
+
+/// A draft as it is brought back.
+pub struct Draft {
+    /// What was typed.
+    pub text: Zeroizing<Vec<u8>>,
+    /// The [`fingerprint`] of the text that the edit began with.
+    pub base: String,
+    /// Where the draft is.
+    pub path: PathBuf,
+}
+
+/// Tells two plaintexts apart. Kept only within a draft, encrypted: a short text could be guessed.
+pub fn fingerprint(text: &[u8]) -> String {
+    STANDARD.encode(Sha256::digest(text))
+}
+
+/// Where the drafts of `file` are kept, the oldest first; `None` without a home.
+fn places(context: &Context, file: &Path) -> Option<impl Iterator<Item = PathBuf>> {
     let absolute = std::fs::canonicalize(file)
         .or_else(|_| std::path::absolute(file))
         .ok()?;
@@ -33,15 +51,22 @@ fn place(context: &Context, file: &Path) -> Option<PathBuf> {
         .map(|byte| format!("{byte:02x}"))
         .collect();
     let directory = context.environment.state_dir()?.join("drafts");
-    Some(directory.join(format!("{name}.json")))
+    let names = (1_u32..).map(move |number| match number {
+        1 => format!("{name}.json"),
+        _ => format!("{name}-{number}.json"),
+    });
+    Some(names.map(move |name| directory.join(name)))
 }
 
-/// The draft of `file`, where there is one.
+/// The latest draft of `file`, where there is one.
 pub fn of(context: &Context, file: &Path) -> Option<PathBuf> {
-    place(context, file).filter(|path| path.is_file())
+    places(context, file)?
+        .take_while(|path| path.is_file())
+        .last()
 }
 
-/// Keeps `text` as the draft of `file`, in the place of an older one.
+/// Keeps `text` as a draft of `file`: in the place of `resumed`, the draft that it was made of,
+/// else beside the older ones. `base` is the fingerprint of what the edit began with.
 ///
 /// # Errors
 /// Where it cannot be kept.
@@ -51,8 +76,12 @@ pub fn keep(
     metadata: &Metadata,
     data_key: &DataKey,
     text: &[u8],
+    base: &str,
+    resumed: Option<&Path>,
 ) -> Outcome {
-    let path = place(context, file)
+    let path = resumed
+        .map(Path::to_path_buf)
+        .or_else(|| places(context, file)?.find(|path| !path.exists()))
         .ok_or_else(|| Failure::new(Status::Unwritable, "there is no place for a draft"))?;
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory).map_err(|error| {
@@ -61,7 +90,10 @@ pub fn keep(
         })?;
     }
     let encoded = Zeroizing::new(STANDARD.encode(text));
-    let data = Data::Map(vec![(TEXT.into(), Data::str(encoded.as_bytes()))]);
+    let data = Data::Map(vec![
+        (TEXT.into(), Data::str(encoded.as_bytes())),
+        (BASE.into(), Data::str(base.as_bytes())),
+    ]);
     let plain = Json.emit(&[data], Layout::default())?;
     let document = input::parse("the draft", &Json, plain, context.parsing())?;
     let mut metadata = metadata.clone();
@@ -84,11 +116,11 @@ pub fn keep(
     save::finish(&path.display().to_string(), written)
 }
 
-/// The text of the draft of `file`.
+/// The latest draft of `file`.
 ///
 /// # Errors
 /// Where there is none, or it cannot be opened.
-pub fn load(context: &Context, file: &Path, flags: &Unlocking) -> Outcome<Zeroizing<Vec<u8>>> {
+pub fn load(context: &Context, file: &Path, flags: &Unlocking) -> Outcome<Draft> {
     let Some(path) = of(context, file) else {
         let message = format!("{}: there is no unsaved edit of this file", file.display());
         return Err(Failure::new(Status::General, message));
@@ -97,21 +129,22 @@ pub fn load(context: &Context, file: &Path, flags: &Unlocking) -> Outcome<Zeroiz
     let unlocked = unlock::unlock(context, &mut input, flags)?;
     let plain = unlocked.plaintext(context, &input, false)?;
     let document = input::parse(&input.name, &Json, plain, context.parsing())?;
-    let text = DataPath(vec![Step::Key(TEXT.into())]);
-    let encoded = document.find(0, &text).map(|id| document.value(id).text);
-    let decoded = encoded.and_then(|text| STANDARD.decode(text).ok());
-    decoded.map(Zeroizing::new).ok_or_else(|| {
-        Failure::new(
-            Status::Unreadable,
-            format!("{} is no draft", path.display()),
-        )
-    })
+    let entry = |name: &str| {
+        let path = DataPath(vec![Step::Key(name.into())]);
+        document.find(0, &path).map(|id| document.value(id).text)
+    };
+    let decoded = entry(TEXT).and_then(|text| STANDARD.decode(text).ok());
+    let Some(text) = decoded.map(Zeroizing::new) else {
+        let message = format!("{} is no draft", path.display());
+        return Err(Failure::new(Status::Unreadable, message));
+    };
+    let base = entry(BASE).unwrap_or_default();
+    let base = String::from_utf8_lossy(base).into_owned();
+    Ok(Draft { text, base, path })
 }
 
-/// Removes the draft of `file`: it was saved.
-pub fn discard(context: &Context, file: &Path) {
-    if let Some(path) = of(context, file) {
-        // Left behind it would only be offered again.
-        let _ = std::fs::remove_file(path);
-    }
+/// Removes a draft: it was saved.
+pub fn discard(path: &Path) {
+    // Left behind it would only be offered again.
+    let _ = std::fs::remove_file(path);
 }

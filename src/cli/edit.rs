@@ -89,10 +89,11 @@ impl Edit {
             metadata,
             data_key: unlocked.data_key,
             stash: plain.stash,
+            base: draft::fingerprint(&plain.text),
             start: plain.text,
             input: Some(input),
             shows_keys: self.show_master_keys,
-            resumed: false,
+            resumed: None,
         })
     }
 
@@ -121,21 +122,32 @@ impl Edit {
             metadata,
             data_key,
             stash: Stash::new(),
+            base: draft::fingerprint(store.example().as_ref()),
             start: Zeroizing::new(store.example().into()),
             input: None,
             shows_keys: self.show_master_keys,
-            resumed: false,
+            resumed: None,
         })
     }
 
     fn resume(&self, context: &Context, file: &Path, session: &mut Session<'_>) -> Outcome {
         if self.resume {
-            session.start = draft::load(context, file, &self.unlocking)?;
-            session.resumed = true;
-        } else if draft::of(context, file).is_some() {
+            let draft = draft::load(context, file, &self.unlocking)?;
+            if draft.base != session.base {
+                warn(format!(
+                    "{}: the file is not what it was when this edit began; \
+                     saving the edit undoes what has changed in it since",
+                    file.display()
+                ));
+            }
+            session.start = draft.text;
+            session.resumed = Some(draft.path);
+        } else if let Some(path) = draft::of(context, file) {
             note(format!(
-                "there is an unsaved edit of {}; `bulla edit --resume` brings it back",
-                file.display()
+                "there is an unsaved edit of {0}; `bulla edit --resume {0}` brings it back \
+                 (to give it up, remove {1})",
+                file.display(),
+                path.display()
             ));
         }
         Ok(())
@@ -151,18 +163,20 @@ struct Session<'a> {
     data_key: DataKey,
     cipher: Cipher,
     stash: Stash,
+    /// The [`draft::fingerprint`] of the text in the file.
+    base: String,
     /// The text that the editor starts with.
     start: Zeroizing<Vec<u8>>,
     /// The file as it was read; `None` for a new one.
     input: Option<Input>,
     shows_keys: bool,
-    /// The text is a draft: it need not be changed again to be saved.
-    resumed: bool,
+    /// The draft that the text is from: it need not be changed again to be saved.
+    resumed: Option<PathBuf>,
 }
 
 impl Session<'_> {
     fn run(mut self, editor: &Editor<'_>) -> Outcome {
-        if self.shows_keys && !self.resumed {
+        if self.shows_keys && self.resumed.is_none() {
             self.start = self.with_metadata()?;
         }
         let room = 4 * self.start.len() as u64 + (1 << 20);
@@ -200,7 +214,7 @@ impl Session<'_> {
                     self.keep(&text, failure)
                 });
             }
-            if unchanged && !self.resumed {
+            if unchanged && self.resumed.is_none() {
                 let message = format!("{}: the file has not changed", self.file.display());
                 return Err(Failure::new(Status::Unchanged, message));
             }
@@ -256,16 +270,16 @@ impl Session<'_> {
     }
 
     fn save(mut self, text: &[u8], document: &Document) -> Outcome {
-        let kept = (self.metadata.clone(), self.data_key.clone());
-        let (context, file) = (self.context, self.file);
+        let metadata = self.metadata.clone();
         let saved = self.try_save(document);
-        match saved {
-            Ok(()) => {
-                draft::discard(context, file);
-                Ok(())
-            }
-            Err(failure) => Err(keep(context, file, &kept.0, &kept.1, text, failure)),
+        saved.map_err(|failure| {
+            self.metadata = metadata;
+            self.keep(text, failure)
+        })?;
+        if let Some(path) = &self.resumed {
+            draft::discard(path);
         }
+        Ok(())
     }
 
     fn try_save(&mut self, document: &Document) -> Outcome {
@@ -315,33 +329,24 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Keeps `text` as a draft, and says so with the failure that made it necessary.
     fn keep(&self, text: &[u8], failure: Failure) -> Failure {
-        keep(
+        let (file, resumed) = (self.file, self.resumed.as_deref());
+        match draft::keep(
             self.context,
-            self.file,
+            file,
             &self.metadata,
             &self.data_key,
             text,
-            failure,
-        )
-    }
-}
-
-/// Keeps `text` as a draft, and says so with the failure that made it necessary.
-fn keep(
-    context: &Context,
-    file: &Path,
-    metadata: &Metadata,
-    data_key: &DataKey,
-    text: &[u8],
-    failure: Failure,
-) -> Failure {
-    match draft::keep(context, file, metadata, data_key, text) {
-        Ok(()) => failure.hint(format!(
-            "your edit is kept, encrypted; `bulla edit --resume {}` brings it back",
-            file.display()
-        )),
-        Err(error) => failure.hint(format!("your edit could not be kept: {}", error.message)),
+            &self.base,
+            resumed,
+        ) {
+            Ok(()) => failure.hint(format!(
+                "your edit is kept, encrypted; `bulla edit --resume {}` brings it back",
+                file.display()
+            )),
+            Err(error) => failure.hint(format!("your edit could not be kept: {}", error.message)),
+        }
     }
 }
 

@@ -179,13 +179,10 @@ pub fn not_parsed(name: &str, text: &[u8], error: &ParseError) -> Failure {
 const SHOWN: usize = 76;
 
 /// A line with everything that may be a value made unreadable: what stands behind its key
-/// becomes `*`, but for blanks, quotes and brackets.
+/// becomes `*`, but for blanks, quotes and brackets. Where it is not plain that there is a key,
+/// the whole line.
 fn masked(line: &str) -> String {
-    let key_end = line
-        .find([':', '='])
-        .filter(|&end| line[..end].chars().all(is_key_character))
-        .unwrap_or(0);
-    let (key, value) = line.split_at(key_end);
+    let (key, value) = line.split_at(key_end(line).unwrap_or(0));
     let hidden = value.chars().map(|c| match c {
         '\t' => ' ',
         ' ' | '{' | '}' | '[' | ']' | ':' | ',' | '"' | '\'' => c,
@@ -197,6 +194,47 @@ fn masked(line: &str) -> String {
         .collect()
 }
 
+/// The end of the key that a line begins with, behind indentation and dashes: a bare word, or a
+/// whole one in quotes, that a colon and a blank follow. `user:password` and `c2VjcmV0==` are none.
+fn key_end(line: &str) -> Option<usize> {
+    let end = line
+        .match_indices(':')
+        .find(|(at, _)| {
+            line[at + 1..]
+                .chars()
+                .next()
+                .is_none_or(char::is_whitespace)
+        })
+        .map(|(at, _)| at)?;
+    let indicators = [' ', '\t', '-', '?'];
+    let key = line[..end].trim_start_matches(indicators).trim_end();
+    let bare = ['"', '\'']
+        .iter()
+        .find_map(|&quote| key.strip_prefix(quote)?.strip_suffix(quote))
+        .unwrap_or(key);
+    bare.chars().all(is_key_character).then_some(end)
+}
+
 fn is_key_character(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, ' ' | '\t' | '_' | '-' | '.' | '"' | '\'' | '?' | '/')
+    c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_shown_and_nothing_else() {
+        for (line, shown) in [
+            ("a_b: hunter2", "a_b: *******"),
+            ("  - key:", "  - key:"),
+            ("\"k.1\": \"hunter2", "\"k.1\": \"*******"),
+            ("  c2VjcmV0/cGFzcw==", "  *****************"),
+            ("- \"hunter2: rest", "* \"*******: ****"),
+            ("user:password", "****:********"),
+            ("two words: more", "*** *****: ****"),
+        ] {
+            assert_eq!(masked(line), shown);
+        }
+    }
 }

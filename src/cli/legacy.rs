@@ -45,7 +45,7 @@ pub fn rewrite(arguments: Vec<OsString>, cli: &Command) -> Outcome<Vec<OsString>
         .find(|word| *word == "--help" || *word == "--version");
     match asked {
         Some(word) => Ok(vec![word.clone()]),
-        None => old_form(words),
+        None => old_form(words, cli),
     }
 }
 
@@ -142,9 +142,50 @@ const OLD_FLAGS: &[(&str, &str)] = &[
     ("h", "help"),
 ];
 
+/// Flags that sops takes with every mode of the old form, also where the mode has no use for them.
+const SHARED_FLAGS: &[&str] = &[
+    "add-age",
+    "age",
+    "aws-profile",
+    "azure-kv",
+    "decryption-order",
+    "encrypted-comment-regex",
+    "encrypted-regex",
+    "encrypted-suffix",
+    "encryption-context",
+    "extract",
+    "filename-override",
+    "gcp-kms",
+    "hc-vault-transit",
+    "hckms",
+    "ignore-mac",
+    "in-place",
+    "input-type",
+    "kms",
+    "mac-only-encrypted",
+    "output",
+    "output-type",
+    "pgp",
+    "rm-age",
+    "shamir-secret-sharing-threshold",
+    "show-master-keys",
+    "unencrypted-comment-regex",
+    "unencrypted-regex",
+    "unencrypted-suffix",
+];
+
+/// Whether the old form ignores `flag`, as sops does, because `command` does not have it.
+fn is_idle(flag: &OsString, command: Option<&Command>) -> bool {
+    let text = flag.to_str().unwrap_or_default();
+    let name = text.trim_start_matches('-');
+    let name = name.split_once('=').map_or(name, |(name, _)| name);
+    let mut known = command.into_iter().flat_map(Command::get_arguments);
+    SHARED_FLAGS.contains(&name) && !known.any(|known| known.get_long() == Some(name))
+}
+
 /// `[flags] FILE` becomes `COMMAND [flags] FILE`. As with sops the last of several modes wins,
 /// in the order encrypt, decrypt, rotate, set.
-fn old_form(words: Vec<OsString>) -> Outcome<Vec<OsString>> {
+fn old_form(words: Vec<OsString>, cli: &Command) -> Outcome<Vec<OsString>> {
     let mut modes = Vec::new();
     let mut set = None;
     let mut rest = Vec::new();
@@ -180,7 +221,8 @@ fn old_form(words: Vec<OsString>) -> Outcome<Vec<OsString>> {
     }
     let mode = mode.unwrap_or(Mode::Edit);
     let mut out = vec![OsString::from(command(mode))];
-    out.append(&mut rest);
+    let known = cli.find_subcommand(command(mode));
+    out.extend(rest.into_iter().filter(|flag| !is_idle(flag, known)));
     if mode == Mode::Rotate {
         out.push("--old-form".into());
     }

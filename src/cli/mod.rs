@@ -33,6 +33,7 @@ mod words;
 
 use crate::store::ParseOptions;
 use args::Global;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 use environment::Environment;
 use failure::{Failure, Outcome, Status};
@@ -120,6 +121,9 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
+    if !cli.global.keyservice.is_empty() {
+        failure::warn("--keyservice: this version asks no key services, it uses local keys only");
+    }
     let context = Context {
         global: cli.global,
         environment: Environment::of_process(),
@@ -145,6 +149,14 @@ fn usage(error: &clap::Error) -> Outcome {
     if !error.use_stderr() {
         return output::stdout(error.render().to_string().as_bytes())
             .map_err(|error| Failure::new(Status::Unwritable, error));
+    }
+    if let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg)
+        && error.kind() == ErrorKind::UnknownArgument
+        && !word.starts_with('-')
+    {
+        // it may be half of a value that was not quoted
+        return Err(Failure::new(Status::General, "too many arguments")
+            .hint("a value with blanks in it needs quotes; `--help` lists what a command takes"));
     }
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);

@@ -116,8 +116,11 @@ impl PrivateDir {
             let cleanup = process::on_exit_signal(move || {
                 let _ = fs::remove_dir_all(doomed);
             })?;
-            let alive = hold(directory.path())?;
             // a sweeper that came before the lock may have taken it
+            let alive = match hold(directory.path()) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                held => held?,
+            };
             if directory.path().exists() {
                 return Ok(Self {
                     directory,
@@ -441,6 +444,28 @@ mod tests {
         sweep(&environment);
         assert!(private.path().exists() && !stale.exists());
         assert!(link.is_symlink() && Path::new("/etc").exists());
+    }
+
+    #[test]
+    fn sweepers_do_not_keep_others_from_making_one() {
+        let place = tempfile::tempdir().unwrap();
+        let environment = [("TMPDIR", place.path())].into_iter().collect();
+        let sweeping = std::sync::atomic::AtomicBool::new(true);
+        let order = std::sync::atomic::Ordering::Relaxed;
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while sweeping.load(order) {
+                        sweep(&environment);
+                    }
+                });
+            }
+            let made: Vec<_> = (0..300)
+                .map(|_| PrivateDir::in_place(place.path(), true).map(|made| made.path().exists()))
+                .collect();
+            sweeping.store(false, order);
+            assert!(made.into_iter().all(|made| made.is_ok_and(|there| there)));
+        });
     }
 
     #[test]

@@ -131,7 +131,8 @@ pub fn change_file(
     idempotent: bool,
     change: impl FnOnce(&dyn Store, &Document) -> Result<Option<Zeroizing<Vec<u8>>>, ChangeError>,
 ) -> Outcome {
-    let mut input = Input::read(context, Some(file), types, None, Purpose::Change)?;
+    let mut input = Input::read(context, Some(file), types, None, Purpose::Change)
+        .map_err(missing_is_unreadable)?;
     let unlocked = unlock::unlock(context, &mut input, unlocking)?;
     let plain = unlocked.decrypt(context, &input, unlocking.ignore_mac)?;
     let parsed = |text| input::parse(&input.name, input.store, text, context.parsing());
@@ -143,6 +144,17 @@ pub fn change_file(
         Some(text) => parsed(text)?,
     };
     write(context, &input, unlocked, plain.stash, &document)
+}
+
+/// A missing file has another status here than where a command only reads it, as with sops.
+fn missing_is_unreadable(failure: Failure) -> Failure {
+    match failure.status {
+        Status::NoFile => Failure {
+            status: Status::Unreadable,
+            ..failure
+        },
+        _ => failure,
+    }
 }
 
 /// Encrypts `document` under the metadata of the file it came from, and writes it there.

@@ -287,6 +287,57 @@ fn a_file_that_changed_underneath_is_noticed_and_the_edit_kept() {
 }
 
 #[test]
+fn a_kept_edit_outlives_later_edits_until_it_is_resumed() {
+    let sandbox = encrypted();
+    let edit = |script: &str, arguments: &[&str], status: i32| {
+        let editor = sandbox.edit_script(script);
+        sandbox
+            .bulla(arguments)
+            .editor(&editor)
+            .status(status)
+            .any_stderr()
+            .run()
+    };
+    edit("echo first: 1 >> \"$1\"; exit 1", &["edit", "f.yaml"], 201);
+    edit("echo second: 1 >> \"$1\"; exit 1", &["edit", "f.yaml"], 201);
+    edit("echo third: 1 >> \"$1\"", &["edit", "f.yaml"], 0);
+
+    edit("true", &["edit", "--resume", "f.yaml"], 0);
+    let second = format!("{PLAIN}second: 1\n");
+    sandbox
+        .bulla(["decrypt", "f.yaml"])
+        .expect_stdout(second)
+        .run();
+    edit("true", &["edit", "--resume", "f.yaml"], 0);
+    let first = format!("{PLAIN}first: 1\n");
+    sandbox
+        .bulla(["decrypt", "f.yaml"])
+        .expect_stdout(first)
+        .run();
+    edit("true", &["edit", "--resume", "f.yaml"], 1);
+}
+
+#[test]
+fn a_resumed_edit_of_a_file_that_changed_since_is_warned_about() {
+    let sandbox = encrypted();
+    let failing = sandbox.edit_script("echo mine: 1 >> \"$1\"; exit 1");
+    sandbox
+        .bulla(["edit", "f.yaml"])
+        .editor(&failing)
+        .status(201)
+        .any_stderr()
+        .run();
+    let resume = |sandbox: &Sandbox| {
+        let editor = sandbox.edit_script("exit 1");
+        let run = sandbox.bulla(["edit", "--resume", "f.yaml"]);
+        run.editor(&editor).status(201).any_stderr().run().stderr
+    };
+    assert!(!resume(&sandbox).contains("not what it was"));
+    sandbox.bulla(["set", "f.yaml", "a", "2"]).run();
+    assert!(resume(&sandbox).contains("not what it was"));
+}
+
+#[test]
 fn there_is_nothing_to_resume_without_a_kept_edit() {
     encrypted()
         .bulla(["edit", "--resume", "f.yaml"])

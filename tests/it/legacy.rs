@@ -172,6 +172,37 @@ fn selectors_in_the_old_form() {
 }
 
 #[test]
+fn flags_of_other_modes_are_taken_and_ignored() {
+    let sandbox = encrypted();
+    let bob = age_key("bob").recipient;
+    for idle in [
+        &["--age", &bob][..],
+        &["--kms", "arn:aws:kms:us-east-1:1:key/x"],
+        &["--aws-profile", "work"],
+        &["--encrypted-regex", "^b$"],
+        &["-s"],
+        &["--rm-age", &bob],
+    ] {
+        let arguments = [idle, &["-d", "f.yaml"]].concat();
+        sandbox.bulla(arguments).expect_stdout(PLAIN).run();
+    }
+    let set = ["--set", "[\"b\"] \"three\"", "--output", "x", "f.yaml"];
+    sandbox.bulla(set).run();
+    assert_eq!(sandbox.names(), ["f.yaml"]);
+    sandbox.bulla(["-r", "-i", "--age", &bob, "f.yaml"]).run();
+    sandbox
+        .bulla(["-d", "--keyservice", "tcp://127.0.0.1:1", "f.yaml"])
+        .expect_stdout(PLAIN.replace("two", "three"))
+        .expect_stderr_has("--keyservice")
+        .run();
+    sandbox
+        .bulla(["-d", "--resume", "f.yaml"])
+        .expect_stderr_has("--resume")
+        .status(1)
+        .run();
+}
+
+#[test]
 fn two_modes_are_warned_about_and_the_last_counts() {
     let sandbox = encrypted();
     sandbox

@@ -164,7 +164,7 @@ fn errors_of_the_command_line_do_not_repeat_a_value() {
             "f.yaml",
             "[\"a\"]",
             "\"hunter2-TOPSECRET\"",
-            "surplus",
+            "surplus-TOPSECRET",
         ][..],
         &[
             "set",

@@ -256,7 +256,7 @@ fn the_number_of_arguments_counts() {
     Case::new()
         .args(["set", "missing.yaml", "[\"a\"]", "1"])
         .expect_stderr_has("missing.yaml")
-        .status(100)
+        .status(2)
         .run();
 }
 
@@ -369,5 +369,37 @@ fn what_sops_wrote_is_set_too() {
     sandbox
         .sops(["decrypt", "--extract", "[\"a\"]", "f.yaml"])
         .expect_stdout("2\n")
+        .run();
+}
+
+#[test]
+fn anchors_and_tags_of_ones_own_stay_with_a_new_value() {
+    let plain = "a: &x 1\nb: *x\nc: !mine &y old\nd: !!int 3\ne: &m\n  k: v\nf: *m\ng: [&z 1, *z]\nl:\n  - &i 1\n  - *i\n";
+    for (path, value, old, new) in [
+        ("a", "\"new\"", "&x 1", "&x new"),
+        ("a", "{\"k\": 1}", "a: &x 1", "a: &x\n  k: 1"),
+        ("a", "[]", "&x 1", "&x []"),
+        ("c", "\"12\"", "!mine &y old", "!mine &y \"12\""),
+        ("c", "12", "!mine &y old", "&y 12"),
+        ("d", "\"t\"", "!!int 3", "t"),
+        ("e", "\"flat\"", "&m\n  k: v", "&m flat"),
+        ("e", "{}", "&m\n  k: v", "&m {}"),
+        ("g[0]", "2", "&z 1", "&z 2"),
+        ("l[0]", "2", "- &i 1", "- &i 2"),
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox.encrypted("f.yaml", plain);
+        sandbox.bulla(["set", "f.yaml", path, value]).run();
+        sandbox
+            .bulla(["decrypt", "f.yaml"])
+            .expect_stdout(plain.replace(old, new))
+            .run();
+    }
+    let sandbox = Sandbox::new();
+    sandbox.encrypted("f.yaml", plain);
+    sandbox.bulla(["unset", "f.yaml", "e.k"]).run();
+    sandbox
+        .bulla(["decrypt", "f.yaml"])
+        .expect_stdout(plain.replace("&m\n  k: v", "&m {}"))
         .run();
 }

@@ -86,7 +86,7 @@ fn bad_paths_and_counts_are_refused() {
         (&["unset", "f.yaml", "[\"a\""], 7),
         (&["unset", "f.yaml"], 100),
         (&["unset"], 100),
-        (&["unset", "missing.yaml", "[\"a\"]"], 100),
+        (&["unset", "missing.yaml", "[\"a\"]"], 2),
     ] {
         sandbox
             .bulla(args)

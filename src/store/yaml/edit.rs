@@ -19,9 +19,11 @@ pub fn replace(document: &Document, id: NodeId, data: &Data, layout: Layout) -> 
         if is_block_collection(node) && !is_root(document, id) {
             let span = from_indicator(document, id, all);
             text.push(b' ');
+            text.extend(properties(document, node, data));
             emit::emit_flow(data, &mut text);
             return Splice::new(span, text);
         }
+        text.extend(properties(document, node, data));
         emit::emit_flow(data, &mut text);
         return Splice::new(all, text);
     }
@@ -31,7 +33,8 @@ pub fn replace(document: &Document, id: NodeId, data: &Data, layout: Layout) -> 
         && !is_block_collection(node)
     {
         let value = Value { ty: *ty, text };
-        return replace_scalar(document, node, value, column, all);
+        let kept = properties(document, node, data);
+        return replace_scalar(document, node, value, column, (all, &kept));
     }
     let editor = Editor::new(document, layout);
     if is_root(document, id) {
@@ -43,6 +46,13 @@ pub fn replace(document: &Document, id: NodeId, data: &Data, layout: Layout) -> 
     let span = from_indicator(document, id, all);
     let mut text = Vec::new();
     let is_item = parent.is_some_and(|parent| parent.kind == Kind::Sequence);
+    let is_scalar = matches!(data, Data::Scalar(..));
+    // behind a dash they would be those of the first key
+    let mut kept = properties(document, node, data);
+    if kept.pop().is_some() && (is_scalar || !is_item) {
+        text.push(b' ');
+        text.append(&mut kept);
+    }
     editor.value(data, column, is_item, &mut text);
     trim_line_end(&mut text);
     Splice::new(span, text)
@@ -70,7 +80,7 @@ fn replace_scalar(
     node: &Node,
     value: Value<'_>,
     column: usize,
-    all: Span,
+    (all, properties): (Span, &[u8]),
 ) -> Splice {
     let context = Context {
         indent: column + document.indent_step as usize,
@@ -85,6 +95,7 @@ fn replace_scalar(
     if node.span.is_empty() && !blank_before(document, node.outer.start as usize) {
         text.push(b' ');
     }
+    text.extend_from_slice(properties);
     let start = text.len();
     let keeps = !value.text.contains(&b'\n');
     if !(keeps && spell::write_in_style(style, value, &context, b"", &mut text)) {
@@ -93,6 +104,26 @@ fn replace_scalar(
     }
     trim_line_end(&mut text);
     Splice::new(all, text)
+}
+
+/// What stays before a new value: the anchor, by which others stand for it, and for a string a tag
+/// of the user's own. A blank follows each.
+fn properties(document: &Document, node: &Node, data: &Data) -> Vec<u8> {
+    let span = node.outer.start as usize..node.span.start.max(node.outer.start) as usize;
+    let is_string = matches!(data, Data::Scalar(Type::Str, _));
+    let mut kept = Vec::new();
+    for line in document.source[span].split(|&b| b == b'\n') {
+        let words = line.split(u8::is_ascii_whitespace);
+        for word in words.take_while(|word| !word.starts_with(b"#")) {
+            let own_tag =
+                word.starts_with(b"!") && !matches!(word.get(1), None | Some(b'!' | b'<'));
+            if word.starts_with(b"&") || own_tag && is_string {
+                kept.extend_from_slice(word);
+                kept.push(b' ');
+            }
+        }
+    }
+    kept
 }
 
 fn blank_before(document: &Document, at: usize) -> bool {
