@@ -298,6 +298,9 @@ fn write_leaf(
             ..*at
         };
         quote_token(&plain, &token, out);
+    } else if document.node(id).is_key && document.node(id).ty == Type::Null {
+        // As it is spelled, because that is what names it.
+        out.extend_from_slice(document.slice(document.node(id).span));
     } else {
         let value = document.value(id);
         let context = Context {
