@@ -1,6 +1,8 @@
 //! Changing one value of a plaintext document, by splicing: what was not named stays.
 
-use crate::document::{Data, Document, Kind, NodeId, Path, Splice, Step, Type, splice};
+use crate::document::{
+    Data, Document, Kind, LeafKind, NoMarking, NodeId, Path, Splice, Step, Type, splice,
+};
 use crate::store::{EmitError, Layout, Store};
 use zeroize::Zeroizing;
 
@@ -91,6 +93,62 @@ pub fn unset(
         .find(0, &Path(above.to_vec()))
         .ok_or_else(missing)?;
     Ok(applied(document, store.remove(document, parent, found)))
+}
+
+/// Whether `after`, the document `before` with a value set (`data`) or removed (`None`) at `path`,
+/// holds just that and is otherwise as it was: every other value at its place, in the same order.
+#[must_use]
+pub fn is_only_change(
+    before: &Document,
+    after: &Document,
+    path: &Path,
+    data: Option<&Data>,
+) -> bool {
+    let gone = reached(before, path, false)
+        .filter(|&id| !is_collection(before, id) || before.find(0, path) == Some(id));
+    let new = data.and_then(|_| reached(after, path, true));
+    let holds = match (data, new) {
+        (Some(data), Some(id)) => same(&after.data(id), data),
+        (Some(_), None) => false,
+        (None, _) => true,
+    };
+    holds && others(before, gone) == others(after, new)
+}
+
+/// The node that `path` leads to, or the last one on the way. Where items were appended, an index
+/// behind the end of a list leads to its last item.
+fn reached(document: &Document, path: &Path, appended: bool) -> Option<NodeId> {
+    let mut at = document.branches.first()?.root?;
+    for step in &path.0 {
+        let is_item = |&child: &NodeId| document.node(child).kind != Kind::Comment;
+        let last = match step {
+            Step::Index(_) if appended => document.children(at).filter(is_item).last(),
+            _ => None,
+        };
+        match document.step(at, step).or(last) {
+            Some(child) => at = child,
+            None => break,
+        }
+    }
+    Some(at)
+}
+
+/// Every value outside of `except`, with the keys on its path.
+fn others(document: &Document, except: Option<NodeId>) -> Vec<(Vec<u8>, Type, Zeroizing<Vec<u8>>)> {
+    let inside = except.map(|id| id..document.node(id).end);
+    let mut found = Vec::new();
+    let mut leaves = document.leaves(NoMarking);
+    while let Some(leaf) = leaves.advance() {
+        let changes = inside
+            .as_ref()
+            .is_some_and(|inside| inside.contains(&leaf.id));
+        if leaf.kind == LeafKind::Value && !changes {
+            let value = document.value(leaf.id);
+            let text = Zeroizing::new(value.text.to_vec());
+            found.push((leaves.aad().to_vec(), value.ty, text));
+        }
+    }
+    found
 }
 
 /// Goes down as far as the path leads: the node reached and the number of steps taken.

@@ -5,7 +5,7 @@
 use crate::crypto::{DataKey, Mac, OpenError, Sealer, Stash, Token, TokenError, TokenType};
 use crate::document::{
     Document, Leaf, LeafKind, Leaves, NoMarking, NodeId, Path, Splice, Type, Value, canonical,
-    splice,
+    drop_contained, splice,
 };
 use crate::metadata::{Metadata, Selection, Spelling};
 use crate::store::{ParseOptions, Store};
@@ -207,6 +207,8 @@ struct Opening<'a, 's> {
     plaintext: Zeroizing<Vec<u8>>,
     /// Regions that a spelling has replaced.
     spelled: HashSet<NodeId>,
+    /// Names of the collections that were met, so that each is made once.
+    names: HashMap<NodeId, String>,
     /// Fingerprints of all values in order, kept only where spellings have to be checked.
     expected: Fingerprints,
     /// The additional data of every container, gathered when the first comment does not open.
@@ -234,6 +236,7 @@ impl<'a> Opening<'a, '_> {
             splices: Vec::with_capacity(document.nodes.len() / 2),
             plaintext: Zeroizing::new(Vec::with_capacity(4096)),
             spelled: HashSet::new(),
+            names: HashMap::new(),
             expected: Fingerprints::default(),
             containers: None,
             warnings: Vec::new(),
@@ -350,10 +353,15 @@ impl<'a> Opening<'a, '_> {
 
     fn respell(&mut self, leaf: &Leaf, leaves: &Leaves<'_, &'a Selection>) -> bool {
         let path = leaves.path();
+        let named = |steps: usize| Spelling::key(leaf.branch, &Path(path.0[..steps].to_vec()));
+        if leaf.via.is_some() {
+            // The same collections are met on several paths.
+            self.names.clear();
+        }
         let whole = std::iter::once((leaf.id, path.0.len()));
         for (id, steps) in leaves.containers().chain(whole) {
-            let key = Spelling::key(leaf.branch, &Path(path.0[..steps].to_vec()));
-            let Some(text) = self.spellings.get(&key) else {
+            let name = self.names.entry(id).or_insert_with(|| named(steps));
+            let Some(text) = self.spellings.get(name.as_str()) else {
                 continue;
             };
             if self.spelled.insert(id) {
@@ -469,6 +477,8 @@ impl<'a> Opening<'a, '_> {
 
     fn finish(mut self) -> (Zeroizing<Vec<u8>>, Fingerprints) {
         self.respell_keys();
+        // A comment inside of what a spelling has replaced.
+        drop_contained(&mut self.splices);
         self.splices.extend(self.store.detach(self.document));
         let text = splice(&self.document.source, &mut self.splices);
         (text, self.expected)

@@ -8,7 +8,8 @@ use crate::crypto::{
 };
 use crate::decrypt::{self, DecryptError, DecryptOptions};
 use crate::document::{
-    Document, Kind, Leaf, LeafKind, Leaves, NodeId, Path, Splice, Type, Value, canonical, splice,
+    Document, Kind, Leaf, LeafKind, Leaves, NodeId, Path, Splice, Type, Value, canonical,
+    drop_contained, splice,
 };
 use crate::metadata::{Metadata, Selection, Spelling};
 use crate::store::{Layout, ParseError, ParseOptions, Store};
@@ -129,6 +130,7 @@ pub fn encrypt(document: &Document, how: Encryption<'_>) -> Result<Encrypted, En
             Ok(Spelling { path, token })
         })
         .collect::<Result<_, EncryptError>>()?;
+    // A comment between a tag that has to go and its value goes with the tag.
     drop_contained(&mut splices);
     splices.extend(store.attach(document, &metadata.to_data(), layout));
     let text = splice(&document.source, &mut splices);
@@ -145,18 +147,6 @@ pub fn encrypt(document: &Document, how: Encryption<'_>) -> Result<Encrypted, En
         sealed,
         clear,
     })
-}
-
-/// A comment between a tag that has to go and its value goes with the tag: the spelling of the
-/// value brings both back.
-fn drop_contained(splices: &mut Vec<Splice>) {
-    splices.sort_by_key(|splice| (splice.span.start, std::cmp::Reverse(splice.span.end)));
-    let mut end = 0;
-    splices.retain(|splice| {
-        let contained = splice.span.end <= end && !splice.span.is_empty();
-        end = end.max(splice.span.end);
-        !contained
-    });
 }
 
 /// A token is ASCII.
@@ -283,7 +273,8 @@ impl<'a> Sealing<'a, '_> {
         leaves: &Leaves<'_, &'a Selection>,
     ) -> Result<(), EncryptError> {
         let text = self.document.value(leaf.id).text;
-        if text.is_empty() || !self.selection.covers(leaf) {
+        // A comment that did not open when the file was read stays the token that it is.
+        if text.is_empty() || !self.selection.covers(leaf) || Token::looks_like(text) {
             return Ok(());
         }
         let token = self.seal.token(text, TokenType::Comment, leaves.aad())?;
@@ -351,8 +342,9 @@ impl<'a> Sealing<'a, '_> {
             text: plaintext,
         };
         let back = self.store.open(self.document, id, value);
-        let region = self.document.slice(self.store.region(self.document, id));
-        if back.text.as_slice() != region {
+        let span = self.store.region(self.document, id);
+        let region = self.document.slice(span);
+        if back.span != span || back.text.as_slice() != region {
             let key = Spelling::key(leaf.branch, &leaves.path());
             self.spellings.push((key, Zeroizing::new(region.to_vec())));
         }
@@ -439,7 +431,10 @@ impl Check<'_> {
             .parse(text, self.parsing)
             .map_err(EncryptError::SelfCheckParse)?;
         self.rebind_comments(&mut document, seal)?;
-        let options = DecryptOptions::default();
+        let options = DecryptOptions {
+            parsing: self.parsing,
+            ..DecryptOptions::default()
+        };
         let back = decrypt::decrypt(
             &document,
             self.store,
@@ -498,7 +493,7 @@ impl Check<'_> {
                 let text = document.value(leaf.id).text;
                 found.push(PlacedComment {
                     id: leaf.id,
-                    sealed: selection.covers(&leaf) && !text.is_empty(),
+                    sealed: selection.covers(&leaf) && !text.is_empty() && !Token::looks_like(text),
                     aad: leaves.aad().to_vec(),
                 });
             }

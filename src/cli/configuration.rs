@@ -194,6 +194,11 @@ fn combine(
         _ => vec![given],
     };
     let rule = rule.map(|(_, rule)| rule);
+    if rule.is_some_and(|rule| rule.require_seal) {
+        let message =
+            "the rule demands a seal (bulla.require_seal), which this version cannot write";
+        return Err(Failure::new(Status::General, message));
+    }
     let threshold = sealing
         .shamir_secret_sharing_threshold
         .or(rule.map(|rule| rule.shamir_threshold))

@@ -191,8 +191,9 @@ impl Session<'_> {
             .write(self.file, &self.start)
             .map_err(unwritable)?;
         let (text, document) = self.edited(editor, &directory, &path)?;
-        directory.close().map_err(unwritable)?;
-        self.save(&text, &document)
+        // First what was typed, then what it was typed in.
+        self.save(&text, &document)?;
+        directory.close().map_err(unwritable)
     }
 
     /// Runs the editor until what it leaves can be read.

@@ -8,11 +8,11 @@ use super::unlock::{self, Unlocked};
 use super::{Context, configuration, encrypt};
 use crate::change::{self, ChangeError};
 use crate::crypto::Stash;
-use crate::document::{Data, Document, Path};
+use crate::document::{Data, Document, Path as DataPath};
 use crate::store::{Json, ParseOptions, Store};
 use clap::Args;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// Set one value of an encrypted file
@@ -67,20 +67,21 @@ impl Set {
             let message = "set takes a file, a path and a value (with --value-stdin no value)";
             return Err(Failure::new(Status::NoFile, message));
         };
-        let path = Path::parse(index)?;
+        let path = DataPath::parse(index)?;
         let data = parse_value(&self.text()?)?;
         let edit = |store: &dyn Store, plain: &Document| {
             let layout = configuration::layout(context, Some(file), store);
             change::set(store, plain, &path, &data, layout)
         };
-        change_file(
-            context,
+        let request = Request {
             file,
-            &self.types,
-            &self.unlocking,
-            self.idempotent,
-            edit,
-        )
+            types: &self.types,
+            unlocking: &self.unlocking,
+            idempotent: self.idempotent,
+            path: &path,
+            data: Some(&data),
+        };
+        change_file(context, &request, edit)
     }
 
     fn text(&self) -> Outcome<Zeroizing<Vec<u8>>> {
@@ -118,30 +119,56 @@ fn parse_value(text: &Zeroizing<Vec<u8>>) -> Outcome<Data> {
     }
 }
 
+/// A change of one value of a file.
+pub struct Request<'a> {
+    /// The file.
+    pub file: &'a Path,
+    /// Its format.
+    pub types: &'a Types,
+    /// How it is opened.
+    pub unlocking: &'a Unlocking,
+    /// Write nothing where there is no difference.
+    pub idempotent: bool,
+    /// Where the value is.
+    pub path: &'a DataPath,
+    /// The new value; `None` where it is to go.
+    pub data: Option<&'a Data>,
+}
+
 /// Decrypts a file, lets `change` make a new plaintext of the old one, and writes that back
 /// with all tokens of values that did not change. `None` from `change` means no difference.
+/// A plaintext in which anything else has changed is never written.
 ///
 /// # Errors
 /// See [`Failure`].
 pub fn change_file(
     context: &Context,
-    file: &std::path::Path,
-    types: &Types,
-    unlocking: &Unlocking,
-    idempotent: bool,
+    request: &Request<'_>,
     change: impl FnOnce(&dyn Store, &Document) -> Result<Option<Zeroizing<Vec<u8>>>, ChangeError>,
 ) -> Outcome {
-    let mut input = Input::read(context, Some(file), types, None, Purpose::Change)
+    let file = Some(request.file);
+    let mut input = Input::read(context, file, request.types, None, Purpose::Change)
         .map_err(missing_is_unreadable)?;
-    let unlocked = unlock::unlock(context, &mut input, unlocking)?;
-    let plain = unlocked.decrypt(context, &input, unlocking.ignore_mac)?;
+    let unlocked = unlock::unlock(context, &mut input, request.unlocking)?;
+    let plain = unlocked.decrypt(context, &input, request.unlocking.ignore_mac)?;
     let parsed = |text| input::parse(&input.name, input.store, text, context.parsing());
-    let document = parsed(plain.text)?;
-    let changed = change(input.store, &document).map_err(|e| Failure::from(e).of(&input.name))?;
+    let before = parsed(plain.text)?;
+    let changed = change(input.store, &before).map_err(|e| Failure::from(e).of(&input.name))?;
     let document = match changed {
-        None if idempotent => return Ok(()),
-        None => document,
-        Some(text) => parsed(text)?,
+        None if request.idempotent => return Ok(()),
+        None => before,
+        Some(text) => {
+            let after = parsed(text)?;
+            if !change::is_only_change(&before, &after, request.path, request.data) {
+                let message = format!(
+                    "{}: {}: the change would alter other values",
+                    input.name, request.path
+                );
+                return Err(Failure::new(Status::General, message)
+                    .hint("nothing was written; make the change with `bulla edit`"));
+            }
+            after
+        }
     };
     write(context, &input, unlocked, plain.stash, &document)
 }

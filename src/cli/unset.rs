@@ -3,7 +3,7 @@
 use super::Context;
 use super::args::{Types, Unlocking};
 use super::failure::{Failure, Outcome, Status};
-use super::set::change_file;
+use super::set::{Request, change_file};
 use crate::change::{self, ChangeError};
 use crate::document::{Document, Path};
 use crate::store::Store;
@@ -44,13 +44,14 @@ impl Unset {
             Err(ChangeError::NotFound(_)) if self.idempotent => Ok(None),
             changed => changed.map(Some),
         };
-        change_file(
-            context,
+        let request = Request {
             file,
-            &self.types,
-            &self.unlocking,
-            self.idempotent,
-            edit,
-        )
+            types: &self.types,
+            unlocking: &self.unlocking,
+            idempotent: self.idempotent,
+            path: &path,
+            data: None,
+        };
+        change_file(context, &request, edit)
     }
 }

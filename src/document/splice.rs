@@ -22,6 +22,20 @@ impl Splice {
     }
 }
 
+/// Drops splices that lie inside another one, whose text stands for theirs, too.
+pub fn drop_contained(splices: &mut Vec<Splice>) {
+    let order = |s: &Splice| (s.span.start, std::cmp::Reverse(s.span.end));
+    if !splices.is_sorted_by_key(order) {
+        splices.sort_by_key(order);
+    }
+    let mut end = 0;
+    splices.retain(|splice| {
+        let contained = splice.span.end <= end && !splice.span.is_empty();
+        end = end.max(splice.span.end);
+        !contained
+    });
+}
+
 /// `source` with all `splices` applied. They need not come in order;
 /// insertions at one place keep the order in which they were given,
 /// and stand before what is replaced there.

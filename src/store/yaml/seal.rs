@@ -208,6 +208,9 @@ fn header<'d>(document: &'d Document, node: &Node) -> &'d [u8] {
 pub fn context_of(document: &Document, node: &Node, text: &[u8]) -> Context {
     // What is around the node matters to texts of several lines only.
     let has_lines = memchr::memchr(b'\n', text).is_some();
+    // What stands behind the value on its line, and the header of a block scalar that cannot hold
+    // it, would become part of a block.
+    let needs_one_line = has_lines && (is_block_scalar(node) || is_followed(document, node));
     let step = document.indent_step as usize;
     let indent = if is_block_scalar(node) {
         node.indent as usize
@@ -218,10 +221,17 @@ pub fn context_of(document: &Document, node: &Node, text: &[u8]) -> Context {
         indent,
         in_flow: node.in_flow,
         newline: if has_lines { newline(document) } else { b"\n" },
-        is_key: node.is_key,
-        may_keep: has_lines && may_keep(document, node),
+        is_key: node.is_key || needs_one_line,
+        may_keep: has_lines && !node.in_flow && may_keep(document, node),
         step,
     }
+}
+
+/// True where anything but a line end follows the node on its line.
+fn is_followed(document: &Document, node: &Node) -> bool {
+    let behind = &document.source[node.span.end as usize..];
+    let next = behind.iter().find(|byte| !matches!(byte, b' ' | b'\t'));
+    next.is_some_and(|byte| !matches!(byte, b'\n' | b'\r'))
 }
 
 /// True where no empty line follows the node, so that a block scalar may end in empty lines.
@@ -234,9 +244,13 @@ fn may_keep(document: &Document, node: &Node) -> bool {
     next.is_none_or(|line| !line.trim_ascii().is_empty())
 }
 
+/// How far into a document its first line end is looked for.
+const LONGEST_LINE: usize = 1 << 16;
+
 /// The line end that the document uses.
 pub fn newline(document: &Document) -> &'static [u8] {
-    match memchr::memchr(b'\n', &document.source) {
+    let head = &document.source[..document.source.len().min(LONGEST_LINE)];
+    match memchr::memchr(b'\n', head) {
         Some(at) if at > 0 && document.source[at - 1] == b'\r' => b"\r\n",
         _ => b"\n",
     }
