@@ -53,6 +53,9 @@ pub enum EncryptError {
     /// A value is a token already.
     #[error("the value at {0} is an encrypted token already")]
     NestedToken(Path),
+    /// A comment stands inside of a key that is a collection, where no token has a place.
+    #[error("a comment inside of a key that is a collection cannot be encrypted (near {0})")]
+    CommentInKey(Path),
     /// The token of a comment matches `unencrypted_comment_regex`, so it would not be decrypted.
     #[error("the encrypted comment in {0} would match unencrypted_comment_regex")]
     CommentGuard(Path),
@@ -91,6 +94,7 @@ pub fn encrypt(document: &Document, how: Encryption<'_>) -> Result<Encrypted, En
         layout,
         allow_nested,
     } = how;
+    refuse_comments_in_keys(document)?;
     let mut nonces = Nonces::new(random);
     let sealer = Sealer::new(data_key, cipher);
     let mut sealing = Sealing {
@@ -147,6 +151,14 @@ pub fn encrypt(document: &Document, how: Encryption<'_>) -> Result<Encrypted, En
         sealed,
         clear,
     })
+}
+
+fn refuse_comments_in_keys(document: &Document) -> Result<(), EncryptError> {
+    let mut nodes = document.nodes.iter();
+    match nodes.position(|node| node.kind == Kind::Comment && node.is_key) {
+        Some(at) => Err(EncryptError::CommentInKey(document.path(at as NodeId))),
+        None => Ok(()),
+    }
 }
 
 /// A token is ASCII.

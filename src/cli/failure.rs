@@ -167,6 +167,7 @@ impl From<EncryptError> for Failure {
             EncryptError::NestedToken(_) => {
                 "decrypt it first, or pass --allow-nested to encrypt the token itself"
             }
+            EncryptError::CommentInKey(_) => "move the comment out of the key, in front of it",
             EncryptError::CommentGuard(_) => {
                 "change unencrypted_comment_regex so that it cannot match `ENC[…]`"
             }

@@ -94,6 +94,9 @@ pub struct Leaves<'d, M> {
     /// How many steps lead to `via`.
     via_steps: usize,
     started: bool,
+    /// What is left of a key that is a collection: only its comments are met, as comments of the
+    /// mapping.
+    key: std::ops::Range<NodeId>,
 }
 
 #[derive(Clone, Copy)]
@@ -116,6 +119,7 @@ impl Document {
             via: None,
             via_steps: 0,
             started: false,
+            key: 0..0,
         }
     }
 }
@@ -205,6 +209,12 @@ impl<M: Marking> Leaves<'_, M> {
         let frame = self.stack.last_mut()?;
         self.aad.truncate(frame.aad);
         self.steps.truncate(frame.steps);
+        if let Some(id) = self
+            .key
+            .find(|&id| self.document.node(id).kind == Kind::Comment)
+        {
+            return self.comment(id);
+        }
         if self.at >= frame.end {
             self.leave();
             return None;
@@ -212,7 +222,13 @@ impl<M: Marking> Leaves<'_, M> {
         let document = self.document;
         let node = document.node(self.at);
         if node.kind == Kind::Comment {
-            return self.comment();
+            self.at += 1;
+            return self.comment(self.at - 1);
+        }
+        let is_collection = node.end > self.at + 1;
+        if frame.is_mapping && is_collection && self.key.end != node.end {
+            self.key = self.at + 1..node.end;
+            return None;
         }
         let mut key_marked = frame.key_marked;
         if frame.is_mapping {
@@ -234,9 +250,7 @@ impl<M: Marking> Leaves<'_, M> {
         self.value(key_marked)
     }
 
-    fn comment(&mut self) -> Option<Leaf> {
-        let id = self.at;
-        self.at += 1;
+    fn comment(&mut self, id: NodeId) -> Option<Leaf> {
         if self.via.is_some() {
             return None;
         }

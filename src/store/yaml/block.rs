@@ -2,6 +2,7 @@
 
 use super::emit;
 use super::seal::newline;
+use super::text::ends_line;
 use crate::document::{Branch, Data, Document, Kind, Node, NodeId, Span, Splice, Style};
 use crate::store::Layout;
 
@@ -58,7 +59,7 @@ impl Block<'_> {
     fn lines(&self, at: usize, column: usize, own_document: bool) -> Splice {
         let newline = newline(self.document);
         let source = &self.document.source;
-        let open = at == source.len() && !source.ends_with(b"\n") && !source.ends_with(b"\r");
+        let open = at == source.len() && at > 0 && !ends_line(source);
         let mut text = Vec::new();
         if open {
             text.extend_from_slice(newline);

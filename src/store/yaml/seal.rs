@@ -1,7 +1,7 @@
 //! Tokens in, values out: what stands for a leaf in YAML, and how it is replaced.
 
 use super::spell::{self, Context};
-use super::text::break_len;
+use super::text::{break_len, ends_line};
 use crate::document::{Document, Kind, Node, NodeId, Span, Splice, Style, Type, Value};
 
 /// Tags that promise a type which a token has not; they cannot stay in front of one.
@@ -19,17 +19,26 @@ fn is_block_scalar(node: &Node) -> bool {
 
 /// True where only the lines of a block scalar are replaced and its header stays.
 fn keeps_header(document: &Document, node: &Node) -> bool {
-    is_block_scalar(node)
-        && !is_typed_tag(document.slice(node.tag))
-        && !node.body.is_empty()
-        && !(is_open_ended(document, node) && header(document, node).contains(&b'+'))
+    is_block_scalar(node) && !is_typed_tag(document.slice(node.tag)) && !node.body.is_empty()
+}
+
+/// The lines that a token takes the place of; of a block that keeps blank lines, at the end of a
+/// text without line end, all that is left of the text: behind the token it would be a line more.
+fn lines(document: &Document, node: &Node) -> Span {
+    let keeps = is_open_ended(document, node) && header(document, node).contains(&b'+');
+    let end = if keeps {
+        document.source.len()
+    } else {
+        node.body.end as usize
+    };
+    Span::new(node.body.start as usize, end)
 }
 
 /// True for what the metadata block behind it would follow without a line end between: only blanks
 /// are left of the text.
 fn is_open_ended(document: &Document, node: &Node) -> bool {
     let behind = &document.source[node.span.end as usize..];
-    behind.trim_ascii().is_empty() && !document.source.ends_with(b"\n")
+    behind.trim_ascii().is_empty() && !ends_line(&document.source)
 }
 
 /// See [`crate::store::Store::region`].
@@ -37,7 +46,7 @@ pub fn region(document: &Document, id: NodeId) -> Span {
     let node = document.node(id);
     match node.kind {
         Kind::Comment => node.span,
-        _ if keeps_header(document, node) => node.body,
+        _ if keeps_header(document, node) => lines(document, node),
         _ => Span {
             start: region_start(document, node),
             end: node.span.end,
@@ -124,7 +133,7 @@ pub fn seal(document: &Document, id: NodeId, token: &[u8]) -> Splice {
     if keeps_header(document, node) {
         let mut text = vec![b' '; node.indent as usize];
         text.extend_from_slice(token);
-        return Splice::new(node.body, text);
+        return Splice::new(lines(document, node), text);
     }
     let mut text = properties(document, node);
     quote_token(node, token, &mut text);

@@ -52,6 +52,19 @@ pub(super) fn break_len(source: &[u8], at: usize) -> usize {
     }
 }
 
+/// True where the last line of a text has its line break.
+pub(super) fn ends_line(source: &[u8]) -> bool {
+    [
+        &b"\n"[..],
+        b"\r",
+        "\u{85}".as_bytes(),
+        "\u{2028}".as_bytes(),
+        "\u{2029}".as_bytes(),
+    ]
+    .iter()
+    .any(|line_break| source.ends_with(line_break))
+}
+
 /// True for a line break and at the end of the text.
 #[inline]
 pub(super) fn is_break_or_end(source: &[u8], at: usize) -> bool {
