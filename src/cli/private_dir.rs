@@ -116,16 +116,18 @@ impl PrivateDir {
             let cleanup = process::on_exit_signal(move || {
                 let _ = fs::remove_dir_all(doomed);
             })?;
-            let alive = hold(directory.path())?;
             // a sweeper that came before the lock may have taken it
-            if directory.path().exists() {
-                return Ok(Self {
-                    directory,
-                    in_memory,
-                    _cleanup: cleanup,
-                    _alive: alive,
-                });
-            }
+            let alive = match hold(directory.path()) {
+                Ok(alive) if directory.path().exists() => alive,
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => continue,
+            };
+            return Ok(Self {
+                directory,
+                in_memory,
+                _cleanup: cleanup,
+                _alive: alive,
+            });
         }
     }
 
@@ -441,6 +443,27 @@ mod tests {
         sweep(&environment);
         assert!(private.path().exists() && !stale.exists());
         assert!(link.is_symlink() && Path::new("/etc").exists());
+    }
+
+    #[test]
+    fn one_is_made_while_others_sweep() {
+        let temporary = tempfile::tempdir().unwrap();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    for entry in fs::read_dir(temporary.path()).unwrap().flatten() {
+                        sweep_one(&entry.path());
+                    }
+                }
+            });
+            let made: Vec<_> = (0..500)
+                .map(|_| PrivateDir::in_place(temporary.path(), false))
+                .collect();
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert!(made.iter().flatten().all(|dir| dir.path().exists()));
+            assert!(made.iter().all(Result::is_ok));
+        });
     }
 
     #[test]
