@@ -27,6 +27,9 @@ pub enum ChangeError {
     /// The value is reached through an alias; changing it would change it elsewhere, too.
     #[error("{0} is an alias: change the value that it stands for")]
     Alias(Path),
+    /// An anchor would go that an alias elsewhere names.
+    #[error("{0} holds what the alias at {1} stands for: change the alias first")]
+    Anchor(Path, Path),
     /// The format cannot hold the value there.
     #[error(transparent)]
     Emit(#[from] EmitError),
@@ -56,6 +59,8 @@ pub fn set(
         if same(&document.data(found), data) {
             return Ok(None);
         }
+        // The anchor of the value itself stays.
+        keeps_aliases(document, found + 1..document.node(found).end, path)?;
         let splices = vec![store.replace(document, found, data, layout)?];
         return Ok(Some(applied(document, splices)));
     }
@@ -92,6 +97,8 @@ pub fn unset(
     let parent = document
         .find(0, &Path(above.to_vec()))
         .ok_or_else(missing)?;
+    let first = document.key_of(parent, found).unwrap_or(found);
+    keeps_aliases(document, first..document.node(found).end, path)?;
     Ok(applied(document, store.remove(document, parent, found)))
 }
 
@@ -149,6 +156,23 @@ fn others(document: &Document, except: Option<NodeId>) -> Vec<(Vec<u8>, Type, Ze
         }
     }
     found
+}
+
+/// Fails where an alias outside of the nodes `going`, which lie at `path`, names one of them.
+fn keeps_aliases(
+    document: &Document,
+    going: std::ops::Range<NodeId>,
+    path: &Path,
+) -> Result<(), ChangeError> {
+    let needs = |&id: &NodeId| {
+        let node = document.node(id);
+        node.kind == Kind::Alias && going.contains(&node.target) && !going.contains(&id)
+    };
+    let ids = 0..NodeId::try_from(document.nodes.len()).unwrap_or(NodeId::MAX);
+    match ids.into_iter().find(needs) {
+        Some(alias) => Err(ChangeError::Anchor(path.clone(), document.path(alias))),
+        None => Ok(()),
+    }
 }
 
 /// Goes down as far as the path leads: the node reached and the number of steps taken.

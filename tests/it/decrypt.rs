@@ -586,3 +586,13 @@ fn an_extract_goes_where_output_says() {
     assert_eq!(sandbox.read_text("value"), "two");
     assert_eq!(sandbox.mode(&sandbox.path("value")), 0o600);
 }
+
+#[test]
+fn an_empty_first_document_that_sops_wrote_stays_one() {
+    let sandbox = Sandbox::new();
+    sandbox.encrypted_by_sops("f.yaml", "{}\n---\na: 1\n");
+    sandbox
+        .bulla(["decrypt", "f.yaml"])
+        .expect_stdout("{}\n---\na: 1\n")
+        .run();
+}

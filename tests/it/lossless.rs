@@ -254,3 +254,11 @@ fn a_sealed_spelling_that_no_longer_fits_is_ignored() {
         .run();
     assert_eq!(out.text(), "one\ntwo\n");
 }
+
+#[test]
+fn words_in_brackets_that_sops_would_quote() {
+    comes_back_and_sops_reads(
+        "f.yaml",
+        "a: [\u{e9}\u{1F600}, '\u{1F600}', x\ty, \"x\ty\", {k: \u{1F600}}]\n",
+    );
+}

@@ -1,6 +1,6 @@
 //! `bulla set`: one value changed, every other byte and token kept.
 
-use crate::support::{Case, Sandbox, line_of, strip_metadata, tokens};
+use crate::support::{Case, Sandbox, assert_same_data, line_of, strip_metadata, tokens};
 
 const PLAIN: &str =
     "# head\na: 1\n\nb:   'two' # beside\nlist:\n    # first\n    - x\n    - y\nmap:\n    k: v\n";
@@ -118,7 +118,7 @@ fn objects_and_lists_are_values_too() {
             ])
             .any_stdout()
             .run();
-        crate::support::assert_same_data(&out.stdout, value.as_bytes(), value);
+        assert_same_data(&out.stdout, value.as_bytes(), value);
     }
 }
 
@@ -401,5 +401,72 @@ fn anchors_and_tags_of_ones_own_stay_with_a_new_value() {
     sandbox
         .bulla(["decrypt", "f.yaml"])
         .expect_stdout(plain.replace("&m\n  k: v", "&m {}"))
+        .run();
+}
+
+/// As [`sets`], from another plaintext, and sops reads the value at `path`, too.
+#[track_caller]
+fn sets_in(plain: &str, path: &str, value: &str, expected: &str) {
+    let sandbox = Sandbox::new();
+    sandbox.encrypted("f.yaml", plain);
+    sandbox.bulla(["set", "f.yaml", path, value]).run();
+    sandbox
+        .bulla(["decrypt", "f.yaml"])
+        .expect_stdout(expected)
+        .run();
+    let ours = sandbox
+        .bulla(["decrypt", "--output-type", "json", "f.yaml"])
+        .any_stdout()
+        .run();
+    let theirs = sandbox
+        .sops(["decrypt", "--output-type", "json", "f.yaml"])
+        .any_stdout()
+        .run();
+    assert_same_data(&ours.stdout, &theirs.stdout, path);
+    let ours: serde_json::Value = serde_json::from_slice(&ours.stdout).unwrap();
+    let value: serde_json::Value = serde_json::from_str(value).unwrap();
+    assert_eq!(ours[path], value);
+}
+
+#[test]
+fn a_comment_behind_the_value_does_not_become_part_of_a_block() {
+    sets_in(
+        "a: x  # c\nb: 1\n",
+        "a",
+        r#""p\nq\n""#,
+        "a: |  # c\n    p\n    q\nb: 1\n",
+    );
+    sets_in(
+        "a: [1] # c\nb: 1\n",
+        "a",
+        r#"{"k": "p\nq"}"#,
+        "a: # c\n    k: |-\n        p\n        q\nb: 1\n",
+    );
+}
+
+#[test]
+fn a_block_at_the_end_of_a_file_without_a_line_end_keeps_its_own() {
+    sets_in("a: 1", "a", r#""p\nq\n""#, "a: |\n    p\n    q\n");
+    sets_in("a: 1", "a", r#""p\nq""#, "a: |-\n    p\n    q");
+    sets_in("a: 1", "b", r#"["p\n"]"#, "a: 1\nb:\n    - |\n      p\n");
+}
+
+#[test]
+fn an_anchor_that_an_alias_names_stays() {
+    for (plain, value, expected) in [
+        ("a: &x 1 # c\nb: *x\n", "2", "a: &x 2 # c\nb: *x\n"),
+        ("a: &x\n  - 1\nb: *x\n", "2", "a: &x 2\nb: *x\n"),
+        ("a: &x [1]\nb: *x\n", "[]", "a: &x []\nb: *x\n"),
+        ("a: &x 1\nb: *x\n", "[2]", "a: &x\n    - 2\nb: *x\n"),
+        ("a: &x\nb: *x\n", "\"w\"", "a: &x w\nb: *x\n"),
+    ] {
+        sets_in(plain, "a", value, expected);
+    }
+    let sandbox = Sandbox::new();
+    sandbox.encrypted("f.yaml", "a: {k: &x 1}\nb: [*x]\n");
+    sandbox
+        .bulla(["set", "f.yaml", "a", "1"])
+        .status(7)
+        .any_stderr()
         .run();
 }

@@ -111,3 +111,43 @@ fn the_last_entry_leaves_an_empty_mapping() {
             .run();
     }
 }
+
+#[test]
+fn an_entry_with_a_question_mark_goes_with_it() {
+    for (plain, path, expected) in [
+        ("? a\n: x ?\nb: 1\n", "a", "b: 1\n"),
+        ("c: x ?\nb: 1\n", "b", "c: x ?\n"),
+        ("? a\n: x\n? b\n: 1\n", "b", "? a\n: x\n"),
+        (
+            "l:\n- ? a\n  : x\n  ? b\n  : 1\n",
+            "l[0].a",
+            "l:\n- ? b\n  : 1\n",
+        ),
+        ("m: {? a : 1, ? b : 2}\n", "m.a", "m: {? b : 2}\n"),
+        ("m: {? a : 1, ? b : 2}\n", "m.b", "m: {? a : 1}\n"),
+        ("\u{feff}a: 1\n? b\n: 2\n", "a", "\u{feff}? b\n: 2\n"),
+        ("\u{feff}? b\n: 2\na: 1\n", "b", "\u{feff}a: 1\n"),
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox.encrypted("f.yaml", plain);
+        sandbox.bulla(["unset", "f.yaml", path]).run();
+        sandbox
+            .bulla(["decrypt", "f.yaml"])
+            .expect_stdout(expected)
+            .run();
+        sandbox.sops(["decrypt", "f.yaml"]).any_stdout().run();
+    }
+}
+
+#[test]
+fn what_an_alias_stands_for_stays() {
+    let sandbox = Sandbox::new();
+    sandbox.encrypted("f.yaml", "a: &x 1\nb: *x\n");
+    let before = sandbox.read_text("f.yaml");
+    sandbox
+        .bulla(["unset", "f.yaml", "a"])
+        .status(7)
+        .any_stderr()
+        .run();
+    assert_eq!(sandbox.read_text("f.yaml"), before);
+}

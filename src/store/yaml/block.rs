@@ -114,6 +114,8 @@ pub fn detach(document: &Document) -> Vec<Splice> {
         };
         splices.push(if document.node(root).style == Style::Flow {
             detach_flow(document, root, key)
+        } else if number == 0 && is_implicit(document, branch) {
+            Splice::new(detach_lines(document, key, false).span, empty(document))
         } else {
             detach_lines(document, key, own_document == Some(number))
         });
@@ -128,6 +130,23 @@ fn own_document(document: &Document) -> Option<usize> {
     let alone = values(document, last.root?).eq([key, document.node(key).end]);
     let only = !before.is_empty() && before.iter().all(|b| b.metadata.is_none());
     (alone && only).then_some(before.len())
+}
+
+/// True where nothing but the metadata says that there is a document: without it the document
+/// behind would be the first. Where sops found an empty mapping it leaves that.
+fn is_implicit(document: &Document, branch: &Branch) -> bool {
+    let (Some(key), Some(root)) = (branch.metadata, branch.root) else {
+        return false;
+    };
+    let before = &document.source[..document.node(key).outer.start as usize];
+    let is_marked = before.starts_with(b"---") || memchr::memmem::find(before, b"\n---").is_some();
+    let is_alone = values(document, root).eq([key, document.node(key).end]);
+    document.branches.len() > 1 && is_alone && !is_marked
+}
+
+/// The line of an empty mapping.
+fn empty(document: &Document) -> Vec<u8> {
+    [b"{}", newline(document)].concat()
 }
 
 fn detach_lines(document: &Document, key: NodeId, own_document: bool) -> Splice {

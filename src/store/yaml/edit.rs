@@ -8,24 +8,25 @@ use crate::document::{Data, Document, Kind, Node, NodeId, Span, Splice, Style, T
 use crate::store::Layout;
 
 /// See [`crate::store::Store::replace`].
+///
+/// An anchor that an alias names stays, and so does a comment behind the value.
 pub fn replace(document: &Document, id: NodeId, data: &Data, layout: Layout) -> Splice {
     let node = document.node(id);
     let all = Span {
         start: node.outer.start,
         end: node.span.end,
     };
+    let anchor = anchor(document, id);
     if node.in_flow || is_empty(data) {
-        let mut text = Vec::new();
-        if is_block_collection(node) && !is_root(document, id) {
-            let span = from_indicator(document, id, all);
-            text.push(b' ');
-            text.extend(properties(document, node, data));
-            emit::emit_flow(data, &mut text);
-            return Splice::new(span, text);
-        }
-        text.extend(properties(document, node, data));
+        let is_below = is_block_collection(node) && !is_root(document, id);
+        let (span, mut text) = if is_below {
+            (from_indicator(document, id, all), b" ".to_vec())
+        } else {
+            (all, Vec::new())
+        };
+        text.extend_from_slice(&anchor);
         emit::emit_flow(data, &mut text);
-        return Splice::new(all, text);
+        return Splice::new(span, text);
     }
     let parent = document.parent(id).map(|parent| document.node(parent));
     let column = parent.map_or(0, |parent| parent.indent as usize);
@@ -33,29 +34,74 @@ pub fn replace(document: &Document, id: NodeId, data: &Data, layout: Layout) -> 
         && !is_block_collection(node)
     {
         let value = Value { ty: *ty, text };
-        let kept = properties(document, node, data);
-        return replace_scalar(document, node, value, column, (all, &kept));
+        let text = scalar_text(document, node, value, column, &anchor);
+        return finished(document, all, data, text);
     }
     let editor = Editor::new(document, layout);
+    let mut text = Vec::new();
     if is_root(document, id) {
-        let mut text = Vec::new();
         emit::emit(std::slice::from_ref(data), editor.indent, &mut text);
         trim_line_end(&mut text);
         return Splice::new(all, text);
     }
-    let span = from_indicator(document, id, all);
-    let mut text = Vec::new();
-    let is_item = parent.is_some_and(|parent| parent.kind == Kind::Sequence);
-    let is_scalar = matches!(data, Data::Scalar(..));
-    // behind a dash they would be those of the first key
-    let mut kept = properties(document, node, data);
-    if kept.pop().is_some() && (is_scalar || !is_item) {
+    // Behind an anchor a collection begins on the next line: on the same it would be its key's.
+    let is_item = parent.is_some_and(|parent| parent.kind == Kind::Sequence) && anchor.is_empty();
+    if !anchor.is_empty() {
         text.push(b' ');
-        text.append(&mut kept);
+        text.extend_from_slice(anchor.trim_ascii_end());
     }
     editor.value(data, column, is_item, &mut text);
     trim_line_end(&mut text);
-    Splice::new(span, text)
+    finished(document, from_indicator(document, id, all), data, text)
+}
+
+/// The anchor of `id` and a blank, where an alias names it.
+fn anchor(document: &Document, id: NodeId) -> Vec<u8> {
+    let is_named = |node: &Node| node.kind == Kind::Alias && node.target == id;
+    if !document.nodes.iter().any(is_named) {
+        return Vec::new();
+    }
+    let node = document.node(id);
+    let properties = &document.source[node.outer.start as usize..node.span.start as usize];
+    let mut words = properties.split(|byte| byte.is_ascii_whitespace());
+    words
+        .find(|word| word.starts_with(b"&"))
+        .map_or(Vec::new(), |word| [word, b" "].concat())
+}
+
+/// `text`, which holds `data`, in the place of `span`. A comment behind it stays at the end of
+/// its first line: in the lines of a block it would be text.
+fn finished(document: &Document, span: Span, data: &Data, mut text: Vec<u8>) -> Splice {
+    let behind = &document.source[span.end as usize..];
+    let behind = &behind[..memchr::memchr2(b'\n', b'\r', behind).unwrap_or(behind.len())];
+    let mut end = span.end as usize;
+    let first_line_end = memchr::memchr2(b'\n', b'\r', &text);
+    if let Some(at) = first_line_end
+        && behind.trim_ascii_start().starts_with(b"#")
+    {
+        text.splice(at..at, behind.iter().copied());
+        end += behind.len();
+    }
+    if end == document.source.len() && first_line_end.is_some() && ends_a_line(data) {
+        text.extend_from_slice(newline(document));
+    }
+    Splice::new(Span::new(span.start as usize, end), text)
+}
+
+/// True where the last text in `data` ends in a line end: a block at the end of a file needs it.
+fn ends_a_line(mut data: &Data) -> bool {
+    loop {
+        let last = match data {
+            Data::List(items) => items.last(),
+            Data::Map(entries) => entries.last().map(|(_, value)| value),
+            Data::Scalar(_, text) => return text.ends_with(b"\n"),
+            Data::Comment(..) => None,
+        };
+        match last {
+            Some(last) => data = last,
+            None => return false,
+        }
+    }
 }
 
 fn is_empty(data: &Data) -> bool {
@@ -75,13 +121,13 @@ fn is_root(document: &Document, id: NodeId) -> bool {
 }
 
 /// A scalar for a scalar keeps the style where it can hold the new value.
-fn replace_scalar(
+fn scalar_text(
     document: &Document,
     node: &Node,
     value: Value<'_>,
     column: usize,
-    (all, properties): (Span, &[u8]),
-) -> Splice {
+    anchor: &[u8],
+) -> Vec<u8> {
     let context = Context {
         indent: column + document.indent_step as usize,
         ..context_of(document, node, value.text)
@@ -92,10 +138,10 @@ fn replace_scalar(
         _ => Style::Plain,
     };
     let mut text = Vec::new();
-    if node.span.is_empty() && !blank_before(document, node.outer.start as usize) {
+    if node.outer.is_empty() && !blank_before(document, node.outer.start as usize) {
         text.push(b' ');
     }
-    text.extend_from_slice(properties);
+    text.extend_from_slice(anchor);
     let start = text.len();
     let keeps = !value.text.contains(&b'\n');
     if !(keeps && spell::write_in_style(style, value, &context, b"", &mut text)) {
@@ -103,27 +149,7 @@ fn replace_scalar(
         spell::write_scalar(value.ty, value.text, &context, &mut text);
     }
     trim_line_end(&mut text);
-    Splice::new(all, text)
-}
-
-/// What stays before a new value: the anchor, by which others stand for it, and for a string a tag
-/// of the user's own. A blank follows each.
-fn properties(document: &Document, node: &Node, data: &Data) -> Vec<u8> {
-    let span = node.outer.start as usize..node.span.start.max(node.outer.start) as usize;
-    let is_string = matches!(data, Data::Scalar(Type::Str, _));
-    let mut kept = Vec::new();
-    for line in document.source[span].split(|&b| b == b'\n') {
-        let words = line.split(u8::is_ascii_whitespace);
-        for word in words.take_while(|word| !word.starts_with(b"#")) {
-            let own_tag =
-                word.starts_with(b"!") && !matches!(word.get(1), None | Some(b'!' | b'<'));
-            if word.starts_with(b"&") || own_tag && is_string {
-                kept.extend_from_slice(word);
-                kept.push(b' ');
-            }
-        }
-    }
-    kept
+    text
 }
 
 fn blank_before(document: &Document, at: usize) -> bool {
@@ -222,7 +248,7 @@ impl<'d> Editor<'d> {
         }
         self.value(data, column, key.is_none(), &mut text);
         trim_line_end(&mut text);
-        if !open {
+        if !open || ends_a_line(data) {
             text.extend_from_slice(self.newline);
         }
         Splice::new(Span::new(at, at), text)
@@ -311,40 +337,58 @@ impl Parts {
     }
 
     fn flow_span(&self, document: &Document) -> Span {
+        let value_end = document.node(self.value).span.end as usize;
         match (self.before, self.next) {
-            (Some(before), _) => Span {
-                start: document.node(before).span.end,
-                end: document.node(self.value).span.end,
-            },
-            (None, next) => Span {
-                start: document.node(self.first).outer.start,
-                end: next.map_or(document.node(self.value).span.end, |next| {
-                    document.node(next).outer.start
-                }),
-            },
+            (Some(before), _) => Span::new(document.node(before).span.end as usize, value_end),
+            (None, Some(next)) => Span::new(
+                entry_start(document, self.first, 0),
+                entry_start(document, next, value_end),
+            ),
+            (None, None) => Span::new(entry_start(document, self.first, 0), value_end),
         }
     }
 
     /// Whole lines; for the first entry of a mapping behind a dash up to the next entry.
     fn block_span(&self, document: &Document, is_item: bool) -> Span {
         let source = &document.source;
-        let begin = |id: NodeId| {
-            let start = document.node(id).outer.start as usize;
+        let begin = |id: NodeId, from: usize| {
             let dash = is_item.then(|| indicator(document, id)).flatten();
-            dash.unwrap_or(start)
+            dash.unwrap_or_else(|| entry_start(document, id, from))
         };
-        let start = begin(self.first);
+        let value_end = document.node(self.value).span.end as usize;
+        let from = self
+            .before
+            .map_or(0, |b| document.node(b).span.end as usize);
+        let start = begin(self.first, from);
         let line = memchr::memrchr(b'\n', &source[..start]).map_or(0, |n| n + 1);
         let alone = source[line..start].iter().all(|&b| b == b' ');
         if !alone && let Some(next) = self.next {
-            return Span::new(start, begin(next));
+            return Span::new(start, begin(next, value_end));
         }
-        let value_end = document.node(self.value).span.end as usize;
         let end = memchr::memchr(b'\n', &source[value_end..]).map(|n| value_end + n + 1);
         match end {
             Some(end) => Span::new(line, end),
             // The last line has no line end: the one before it goes instead.
             None => Span::new(line.saturating_sub(1), source.len()),
         }
+    }
+}
+
+/// Where the entry of the key `id` begins: at its `?`, where it has one. Nothing before `from`
+/// belongs to it.
+fn entry_start(document: &Document, id: NodeId, from: usize) -> usize {
+    let start = document.node(id).outer.start as usize;
+    let before = document.source[from.min(start)..start].trim_ascii_end();
+    let is_indicator = match before {
+        [.., last, b'?'] => last.is_ascii_whitespace() || matches!(last, b'{' | b'[' | b','),
+        [b'?'] => true,
+        _ => false,
+    };
+    // After a byte order mark, too, nothing stands before it.
+    let is_first = before == b"\xEF\xBB\xBF?";
+    if document.node(id).is_key && before.len() < start - from && (is_indicator || is_first) {
+        from + before.len() - 1
+    } else {
+        start
     }
 }

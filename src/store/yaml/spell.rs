@@ -38,12 +38,11 @@ impl Default for Context {
     }
 }
 
-/// True where sops would write the string `text` without quotes: nothing in it has a meaning
-/// in YAML there, and neither YAML 1.2 nor 1.1 takes it for anything but a string.
+/// True where the string `text` may stand without quotes: nothing in it has a meaning in YAML
+/// there, and neither YAML 1.2 nor 1.1 takes it for anything but a string.
 #[must_use]
 pub fn plain_ok(text: &[u8], in_flow: bool) -> bool {
-    let shape = Shape::of(text);
-    !shape.astral && !shape.tab && shape.is_plain(text, in_flow)
+    Shape::of(text).is_plain(text, in_flow)
 }
 
 /// Writes a string as sops would: plain, quoted, or as a literal block (without the line end
