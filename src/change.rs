@@ -1,9 +1,10 @@
 //! Changing one value of a plaintext document, by splicing: what was not named stays.
 
 use crate::document::{
-    Data, Document, Kind, LeafKind, NoMarking, NodeId, Path, Splice, Step, Type, splice,
+    Data, Document, Kind, LeafKind, NoMarking, Node, NodeId, Path, Splice, Step, Type, splice,
 };
 use crate::store::{EmitError, Layout, Store};
+use std::ops::Range;
 use zeroize::Zeroizing;
 
 /// Why a document was not changed.
@@ -24,15 +25,23 @@ pub enum ChangeError {
     /// A value is in the way of a path.
     #[error("{0} is a value, nothing lies below it")]
     Scalar(Path),
-    /// The value is reached through an alias; changing it would change it elsewhere, too.
-    #[error("{0} is an alias: change the value that it stands for")]
-    Alias(Path),
-    /// An anchor would go that an alias elsewhere names.
-    #[error("{0} holds what the alias at {1} stands for: change the alias first")]
-    Anchor(Path, Path),
+    /// An alias is in the way.
+    #[error(transparent)]
+    Alias(#[from] AliasError),
     /// The format cannot hold the value there.
     #[error(transparent)]
     Emit(#[from] EmitError),
+}
+
+/// How an alias is in the way of a change.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AliasError {
+    /// The value is reached through an alias; changing it would change it elsewhere, too.
+    #[error("{0} is an alias: change the value that it stands for")]
+    Reached(Path),
+    /// An alias elsewhere stands for the value, or for a part of it, and would lose it.
+    #[error("{0} has an anchor that an alias elsewhere stands for: change the alias first")]
+    Anchored(Path),
 }
 
 /// The text of `document` with the value at `path` set to `data`, or `None` where it is that
@@ -59,8 +68,8 @@ pub fn set(
         if same(&document.data(found), data) {
             return Ok(None);
         }
-        // The anchor of the value itself stays.
-        keeps_aliases(document, found + 1..document.node(found).end, path)?;
+        // Its own anchor stays, those inside of it do not.
+        check_aliases(document, found + 1..document.node(found).end, path)?;
         let splices = vec![store.replace(document, found, data, layout)?];
         return Ok(Some(applied(document, splices)));
     }
@@ -98,8 +107,20 @@ pub fn unset(
         .find(0, &Path(above.to_vec()))
         .ok_or_else(missing)?;
     let first = document.key_of(parent, found).unwrap_or(found);
-    keeps_aliases(document, first..document.node(found).end, path)?;
+    check_aliases(document, first..document.node(found).end, path)?;
     Ok(applied(document, store.remove(document, parent, found)))
+}
+
+/// Refuses what would take the nodes `gone` from an alias that stays.
+fn check_aliases(document: &Document, gone: Range<NodeId>, path: &Path) -> Result<(), AliasError> {
+    let loses = |(id, node): (usize, &Node)| {
+        let stays = !gone.contains(&(id as NodeId));
+        node.kind == Kind::Alias && stays && gone.contains(&node.target)
+    };
+    if document.nodes.iter().enumerate().any(loses) {
+        return Err(AliasError::Anchored(path.clone()));
+    }
+    Ok(())
 }
 
 /// Whether `after`, the document `before` with a value set (`data`) or removed (`None`) at `path`,
@@ -158,30 +179,13 @@ fn others(document: &Document, except: Option<NodeId>) -> Vec<(Vec<u8>, Type, Ze
     found
 }
 
-/// Fails where an alias outside of the nodes `going`, which lie at `path`, names one of them.
-fn keeps_aliases(
-    document: &Document,
-    going: std::ops::Range<NodeId>,
-    path: &Path,
-) -> Result<(), ChangeError> {
-    let needs = |&id: &NodeId| {
-        let node = document.node(id);
-        node.kind == Kind::Alias && going.contains(&node.target) && !going.contains(&id)
-    };
-    let ids = 0..NodeId::try_from(document.nodes.len()).unwrap_or(NodeId::MAX);
-    match ids.into_iter().find(needs) {
-        Some(alias) => Err(ChangeError::Anchor(path.clone(), document.path(alias))),
-        None => Ok(()),
-    }
-}
-
 /// Goes down as far as the path leads: the node reached and the number of steps taken.
 fn descend(document: &Document, root: NodeId, path: &Path) -> Result<(NodeId, usize), ChangeError> {
     let mut at = root;
     for (taken, step) in path.0.iter().enumerate() {
         let here = || Path(path.0[..taken].to_vec());
         match (document.node(at).kind, step) {
-            (Kind::Alias, _) => return Err(ChangeError::Alias(here())),
+            (Kind::Alias, _) => return Err(AliasError::Reached(here()).into()),
             (Kind::Sequence, Step::Key(_)) => return Err(ChangeError::KeyOnList(here())),
             (Kind::Mapping, Step::Index(_)) => return Err(ChangeError::IndexOnMapping(here())),
             _ => {}
@@ -265,3 +269,6 @@ fn same(one: &Data, other: &Data) -> bool {
 fn applied(document: &Document, mut splices: Vec<Splice>) -> Zeroizing<Vec<u8>> {
     splice(&document.source, &mut splices)
 }
+
+#[cfg(test)]
+mod tests;

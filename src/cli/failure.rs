@@ -217,8 +217,7 @@ impl From<ChangeError> for Failure {
             ChangeError::EmptyPath
             | ChangeError::KeyOnList(_)
             | ChangeError::IndexOnMapping(_)
-            | ChangeError::Alias(_)
-            | ChangeError::Anchor(..) => Status::BadSet,
+            | ChangeError::Alias(_) => Status::BadSet,
             ChangeError::NotFound(_) | ChangeError::Scalar(_) => Status::General,
             ChangeError::Emit(_) => Status::Emit,
         };

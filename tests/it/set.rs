@@ -434,21 +434,21 @@ fn a_comment_behind_the_value_does_not_become_part_of_a_block() {
         "a: x  # c\nb: 1\n",
         "a",
         r#""p\nq\n""#,
-        "a: |  # c\n    p\n    q\nb: 1\n",
+        "a: \"p\\nq\\n\"  # c\nb: 1\n",
     );
     sets_in(
         "a: [1] # c\nb: 1\n",
         "a",
         r#"{"k": "p\nq"}"#,
-        "a: # c\n    k: |-\n        p\n        q\nb: 1\n",
+        "a: {k: \"p\\nq\"} # c\nb: 1\n",
     );
 }
 
 #[test]
 fn a_block_at_the_end_of_a_file_without_a_line_end_keeps_its_own() {
-    sets_in("a: 1", "a", r#""p\nq\n""#, "a: |\n    p\n    q\n");
+    sets_in("a: 1", "a", r#""p\nq\n""#, "a: \"p\\nq\\n\"");
     sets_in("a: 1", "a", r#""p\nq""#, "a: |-\n    p\n    q");
-    sets_in("a: 1", "b", r#"["p\n"]"#, "a: 1\nb:\n    - |\n      p\n");
+    sets_in("a: 1", "b", r#"["p\n"]"#, "a: 1\nb: [\"p\\n\"]");
 }
 
 #[test]

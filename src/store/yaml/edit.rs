@@ -2,106 +2,197 @@
 
 use super::block::values;
 use super::emit;
-use super::seal::{context_of, newline};
+use super::seal::{newline, pin};
 use super::spell::{self, Context};
+use super::text::{bom_len, break_len, byte, is_blank, is_break_or_end, line_end};
 use crate::document::{Data, Document, Kind, Node, NodeId, Span, Splice, Style, Type, Value};
 use crate::store::Layout;
 
+/// A key of more bytes stands behind a `?`, on a line of its own.
+const LONGEST_KEY: usize = 128;
+
 /// See [`crate::store::Store::replace`].
-///
-/// An anchor that an alias names stays, and so does a comment behind the value.
 pub fn replace(document: &Document, id: NodeId, data: &Data, layout: Layout) -> Splice {
     let node = document.node(id);
     let all = Span {
         start: node.outer.start,
         end: node.span.end,
     };
-    let anchor = anchor(document, id);
-    if node.in_flow || is_empty(data) {
-        let is_below = is_block_collection(node) && !is_root(document, id);
-        let (span, mut text) = if is_below {
-            (from_indicator(document, id, all), b" ".to_vec())
-        } else {
-            (all, Vec::new())
-        };
-        text.extend_from_slice(&anchor);
-        emit::emit_flow(data, &mut text);
-        return Splice::new(span, text);
+    if is_root(document, id) {
+        return replace_root(document, node, data, all, layout);
     }
     let parent = document.parent(id).map(|parent| document.node(parent));
-    let column = parent.map_or(0, |parent| parent.indent as usize);
-    if let Data::Scalar(ty, text) = data
-        && !is_block_collection(node)
-    {
-        let value = Value { ty: *ty, text };
-        let text = scalar_text(document, node, value, column, &anchor);
-        return finished(document, all, data, text);
+    let (column, is_item) = parent.map_or((0, false), |parent| {
+        (parent.indent as usize, parent.kind == Kind::Sequence)
+    });
+    let source = &document.source;
+    let was_block = is_block_collection(node);
+    let has_lines = last_text(data).contains(&b'\n');
+    let one_line = node.in_flow
+        || is_empty(data)
+        || !ends_line(source, all.end as usize) && (has_lines || !was_block)
+        || !room_for(data, document, next_line(source, all.end as usize), column);
+    let scalar = match data {
+        Data::Scalar(ty, text) => Some(Value { ty: *ty, text }),
+        _ => None,
+    };
+    let mut site = Site {
+        document,
+        column,
+        is_item,
+        properties: properties(document, node, data),
+        comment: Vec::new(),
+    };
+    let in_place = one_line || scalar.is_some();
+    if in_place && !was_block {
+        if is_block_scalar(node) {
+            site.comment = comment_beside(source, node.span.start, node.body.start);
+        }
+        let (span, mut text) = before_scalar(document, id, all, column);
+        site.line(Some(node), data, scalar, one_line, &mut text);
+        return Splice::new(span, text);
     }
-    let editor = Editor::new(document, layout);
+    let span = from_indicator(document, id, all);
+    let head = if is_block_scalar(node) {
+        node.body.start
+    } else {
+        node.span.start
+    };
+    site.comment = comment_beside(source, span.start, head);
     let mut text = Vec::new();
-    if is_root(document, id) {
-        emit::emit(std::slice::from_ref(data), editor.indent, &mut text);
-        trim_line_end(&mut text);
-        return Splice::new(all, text);
-    }
-    // Behind an anchor a collection begins on the next line: on the same it would be its key's.
-    let is_item = parent.is_some_and(|parent| parent.kind == Kind::Sequence) && anchor.is_empty();
-    if !anchor.is_empty() {
+    if in_place {
         text.push(b' ');
-        text.extend_from_slice(anchor.trim_ascii_end());
+        site.line(None, data, scalar, one_line, &mut text);
+    } else {
+        site.lines(data, &Editor::new(document, layout), &mut text);
     }
-    editor.value(data, column, is_item, &mut text);
-    trim_line_end(&mut text);
-    finished(document, from_indicator(document, id, all), data, text)
+    Splice::new(span, text)
 }
 
-/// The anchor of `id` and a blank, where an alias names it.
-fn anchor(document: &Document, id: NodeId) -> Vec<u8> {
-    let is_named = |node: &Node| node.kind == Kind::Alias && node.target == id;
-    if !document.nodes.iter().any(is_named) {
-        return Vec::new();
+/// A new root: on one line where the text has something else on its lines.
+fn replace_root(
+    document: &Document,
+    node: &Node,
+    data: &Data,
+    all: Span,
+    layout: Layout,
+) -> Splice {
+    let (start, end) = (all.start as usize, all.end as usize);
+    let begins_line = start == bom_len(&document.source) || after_break(&document.source, start);
+    let has_lines = last_text(data).contains(&b'\n');
+    let mut text = Vec::new();
+    if is_empty(data) || has_lines || !begins_line || !ends_line(&document.source, end) {
+        text.extend(properties(document, node, data));
+        emit::emit_flow(data, &mut text);
+    } else {
+        let indent = Editor::new(document, layout).indent;
+        emit::emit(std::slice::from_ref(data), indent, &mut text);
+        text.pop();
     }
-    let node = document.node(id);
-    let properties = &document.source[node.outer.start as usize..node.span.start as usize];
-    let mut words = properties.split(|byte| byte.is_ascii_whitespace());
-    words
-        .find(|word| word.starts_with(b"&"))
-        .map_or(Vec::new(), |word| [word, b" "].concat())
+    Splice::new(all, text)
 }
 
-/// `text`, which holds `data`, in the place of `span`. A comment behind it stays at the end of
-/// its first line: in the lines of a block it would be text.
-fn finished(document: &Document, span: Span, data: &Data, mut text: Vec<u8>) -> Splice {
-    let behind = &document.source[span.end as usize..];
-    let behind = &behind[..memchr::memchr2(b'\n', b'\r', behind).unwrap_or(behind.len())];
-    let mut end = span.end as usize;
-    let first_line_end = memchr::memchr2(b'\n', b'\r', &text);
-    if let Some(at) = first_line_end
-        && behind.trim_ascii_start().starts_with(b"#")
-    {
-        text.splice(at..at, behind.iter().copied());
-        end += behind.len();
-    }
-    if end == document.source.len() && first_line_end.is_some() && ends_a_line(data) {
-        text.extend_from_slice(newline(document));
-    }
-    Splice::new(Span::new(span.start as usize, end), text)
+/// The place of a value that is replaced, and what stays there.
+struct Site<'d> {
+    document: &'d Document,
+    /// The column of the collection around.
+    column: usize,
+    is_item: bool,
+    /// Anchor and tag, a blank behind each.
+    properties: Vec<u8>,
+    /// The comment that stood between, with its sign; empty where there is none.
+    comment: Vec<u8>,
 }
 
-/// True where the last text in `data` ends in a line end: a block at the end of a file needs it.
-fn ends_a_line(mut data: &Data) -> bool {
-    loop {
-        let last = match data {
-            Data::List(items) => items.last(),
-            Data::Map(entries) => entries.last().map(|(_, value)| value),
-            Data::Scalar(_, text) => return text.ends_with(b"\n"),
-            Data::Comment(..) => None,
-        };
-        match last {
-            Some(last) => data = last,
-            None => return false,
+impl Site<'_> {
+    /// A scalar, or a collection in brackets; the comment behind it. `old` is the scalar whose
+    /// style is kept where it can hold the new value.
+    fn line(
+        &self,
+        old: Option<&Node>,
+        data: &Data,
+        scalar: Option<Value<'_>>,
+        one_line: bool,
+        out: &mut Vec<u8>,
+    ) {
+        out.extend_from_slice(&self.properties);
+        match scalar {
+            Some(value) if !old.is_some_and(|old| old.in_flow) => {
+                let style = old.map_or(Style::Plain, |old| quotes(old, value.ty));
+                self.scalar(style, value, one_line, out);
+            }
+            _ => emit::emit_flow(data, out),
+        }
+        if !self.comment.is_empty() {
+            out.push(b' ');
+            out.extend_from_slice(&self.comment);
         }
     }
+
+    fn scalar(&self, style: Style, value: Value<'_>, one_line: bool, out: &mut Vec<u8>) {
+        let step = self.document.indent_step as usize;
+        let context = Context {
+            indent: self.column + step,
+            step,
+            in_flow: false,
+            is_key: one_line || !self.comment.is_empty(),
+            may_keep: false,
+            newline: newline(self.document),
+        };
+        let start = out.len();
+        let keeps = !value.text.contains(&b'\n');
+        if !(keeps && spell::write_in_style(style, value, &context, b"", out)) {
+            out.truncate(start);
+            spell::write_scalar(value.ty, value.text, &context, out);
+        }
+    }
+
+    /// A collection on lines of its own, behind the indicator and what stays there.
+    fn lines(&self, data: &Data, editor: &Editor<'_>, out: &mut Vec<u8>) {
+        let mut head = self.properties.clone();
+        head.extend_from_slice(&self.comment);
+        let head = head.trim_ascii_end();
+        if !head.is_empty() {
+            out.push(b' ');
+            out.extend_from_slice(head);
+        }
+        let start = out.len();
+        editor.value(data, self.column, self.is_item, out);
+        // Behind a dash, anchor and comment would be those of the first key.
+        if self.is_item && !head.is_empty() {
+            let mut line = editor.newline.to_vec();
+            line.resize(line.len() + self.column + 2, b' ');
+            out.splice(start..=start, line);
+        }
+    }
+}
+
+/// The style that a new scalar of type `ty` takes over from an old one.
+fn quotes(old: &Node, ty: Type) -> Style {
+    match old.style {
+        Style::Single | Style::Double if ty == Type::Str && old.kind == Kind::Scalar => old.style,
+        _ => Style::Plain,
+    }
+}
+
+/// Where a scalar goes in the place of what is none of a block collection, and what leads to it:
+/// a blank, or the `:` that an entry without a value may lack.
+fn before_scalar(document: &Document, id: NodeId, all: Span, column: usize) -> (Span, Vec<u8>) {
+    let node = document.node(id);
+    if !all.is_empty() || blank_before(document, all.start as usize) {
+        return (all, Vec::new());
+    }
+    if indicator(document, id).is_some() {
+        return (all, b" ".to_vec());
+    }
+    if node.in_flow {
+        return (all, b": ".to_vec());
+    }
+    let end = line_end(&document.source, all.end as usize);
+    let mut lead = newline(document).to_vec();
+    lead.resize(lead.len() + column, b' ');
+    lead.extend_from_slice(b": ");
+    (Span::new(end, end), lead)
 }
 
 fn is_empty(data: &Data) -> bool {
@@ -116,40 +207,110 @@ fn is_block_collection(node: &Node) -> bool {
     matches!(node.kind, Kind::Mapping | Kind::Sequence) && node.style == Style::Block
 }
 
+fn is_block_scalar(node: &Node) -> bool {
+    node.kind == Kind::Scalar && matches!(node.style, Style::Literal | Style::Folded)
+}
+
 fn is_root(document: &Document, id: NodeId) -> bool {
     document.branches.iter().any(|b| b.root == Some(id))
 }
 
-/// A scalar for a scalar keeps the style where it can hold the new value.
-fn scalar_text(
-    document: &Document,
-    node: &Node,
-    value: Value<'_>,
-    column: usize,
-    anchor: &[u8],
-) -> Vec<u8> {
-    let context = Context {
-        indent: column + document.indent_step as usize,
-        ..context_of(document, node, value.text)
-    };
-    let quoted = matches!(node.style, Style::Single | Style::Double);
-    let style = match value.ty {
-        Type::Str if quoted && node.kind == Kind::Scalar => node.style,
-        _ => Style::Plain,
-    };
-    let mut text = Vec::new();
-    if node.outer.is_empty() && !blank_before(document, node.outer.start as usize) {
-        text.push(b' ');
+/// The string that `data` ends in.
+fn last_text(mut data: &Data) -> &[u8] {
+    loop {
+        let last = match data {
+            Data::Scalar(Type::Str, text) => return text,
+            Data::List(items) => items.last(),
+            Data::Map(entries) => entries.last().map(|(_, value)| value),
+            _ => None,
+        };
+        match last {
+            Some(last) => data = last,
+            None => return b"",
+        }
     }
-    text.extend_from_slice(anchor);
-    let start = text.len();
-    let keeps = !value.text.contains(&b'\n');
-    if !(keeps && spell::write_in_style(style, value, &context, b"", &mut text)) {
-        text.truncate(start);
-        spell::write_scalar(value.ty, value.text, &context, &mut text);
+}
+
+/// True where `data`, in a collection at `column` and before the line at `next`, may end in a
+/// block scalar: with the line end that it needs, and no line behind it that would join it.
+fn room_for(data: &Data, document: &Document, next: Option<usize>, column: usize) -> bool {
+    let text = last_text(data);
+    if !text.contains(&b'\n') {
+        return true;
     }
-    trim_line_end(&mut text);
-    text
+    let Some(mut at) = next else {
+        return !text.ends_with(b"\n");
+    };
+    let source = &document.source;
+    loop {
+        let blanks = blanks_at(source, at);
+        let is_deeper = blanks > column;
+        match byte(source, at + blanks) {
+            _ if is_break_or_end(source, at + blanks) => {
+                if is_deeper {
+                    return false;
+                }
+            }
+            b'#' => return !is_deeper,
+            b'\t' => return false,
+            _ => return true,
+        }
+        match next_line(source, at) {
+            Some(next) => at = next,
+            None => return true,
+        }
+    }
+}
+
+/// The spaces that the line at `at` begins with.
+fn blanks_at(source: &[u8], at: usize) -> usize {
+    source[at..].iter().take_while(|&&b| b == b' ').count()
+}
+
+/// The start of the line behind that of `at`; `None` where no line end is left.
+fn next_line(source: &[u8], at: usize) -> Option<usize> {
+    let end = line_end(source, at);
+    let length = break_len(source, end);
+    (length > 0).then_some(end + length)
+}
+
+/// True where nothing is left of the line, not even a blank.
+fn ends_line(source: &[u8], at: usize) -> bool {
+    is_break_or_end(source, at)
+}
+
+/// True right behind a line end.
+fn after_break(source: &[u8], at: usize) -> bool {
+    (1..=3).any(|length| at >= length && break_len(source, at - length) == length)
+}
+
+/// The comment on the line of `start`, if it begins before `end`.
+fn comment_beside(source: &[u8], start: u32, end: u32) -> Vec<u8> {
+    let (start, end) = (start as usize, end as usize);
+    let line = &source[start..line_end(source, start).min(end)];
+    let is_sign = |&at: &usize| line[at] == b'#' && at > 0 && is_blank(line[at - 1]);
+    let sign = (0..line.len()).find(is_sign);
+    sign.map_or(Vec::new(), |at| line[at..].to_vec())
+}
+
+/// What stays before a new value: the anchor, by which others stand for it, and for a string a tag
+/// of the user's own. A blank follows each.
+fn properties(document: &Document, node: &Node, data: &Data) -> Vec<u8> {
+    let span = node.outer.start as usize..node.span.start.max(node.outer.start) as usize;
+    let is_string = matches!(data, Data::Scalar(Type::Str, _));
+    let mut kept = Vec::new();
+    for line in document.source[span].split(|&b| b == b'\n') {
+        let words = line.split(u8::is_ascii_whitespace);
+        for word in words.take_while(|word| !word.starts_with(b"#")) {
+            let own_tag =
+                word.starts_with(b"!") && !matches!(word.get(1), None | Some(b'!' | b'<'));
+            if word.starts_with(b"&") || own_tag && is_string {
+                kept.extend_from_slice(word);
+                kept.push(b' ');
+            }
+        }
+    }
+    kept
 }
 
 fn blank_before(document: &Document, at: usize) -> bool {
@@ -173,25 +334,12 @@ fn indicator(document: &Document, id: NodeId) -> Option<usize> {
         b':' => document.key_of(parent, id),
         _ => values(document, parent).take_while(|&c| c < id).last(),
     };
-    let mut at = match before {
-        Some(before) => document.node(before).span.end as usize,
-        None => document.node(parent).span.start as usize,
+    let from = match before {
+        Some(before) => document.node(before).span.end,
+        None => document.node(parent).span.start,
     };
     let end = document.node(id).outer.start as usize;
-    while at < end {
-        match document.source[at] {
-            b'#' => at += memchr::memchr(b'\n', &document.source[at..end])?,
-            byte if byte == sign => return Some(at),
-            _ => at += 1,
-        }
-    }
-    None
-}
-
-fn trim_line_end(text: &mut Vec<u8>) {
-    while text.last().is_some_and(|b| matches!(b, b'\n' | b'\r')) {
-        text.pop();
-    }
+    sign_between(document, sign, from as usize, end)
 }
 
 /// See [`crate::store::Store::insert`].
@@ -203,19 +351,38 @@ pub fn insert(
     layout: Layout,
 ) -> Vec<Splice> {
     let editor = Editor::new(document, layout);
-    let Some(id) = id else {
-        let at = document.branches.first().map_or(0, |b| b.span.end as usize);
-        return vec![editor.line(at, 0, key, data)];
-    };
-    let node = document.node(id);
-    if node.style == Style::Flow {
+    let source = &document.source;
+    let node = id.map(|id| document.node(id));
+    if let Some(id) = id
+        && document.node(id).style == Style::Flow
+    {
         return vec![editor.flow_entry(id, key, data)];
     }
-    let last = values(document, id).last().unwrap_or(id);
-    let end = document.node(last).span.end as usize;
-    let at = memchr::memchr(b'\n', &document.source[end..])
-        .map_or(document.source.len(), |n| end + n + 1);
-    vec![editor.line(at, node.indent as usize, key, data)]
+    let end = match id {
+        Some(id) => values(document, id).last().unwrap_or(id),
+        None => {
+            let empty = document.branches.first();
+            let at = empty.map_or(bom_len(source), |b| b.span.end as usize);
+            let begins_line = at == bom_len(source) || after_break(source, at);
+            let at = if begins_line {
+                at
+            } else {
+                next_line(source, at).unwrap_or(source.len())
+            };
+            return vec![editor.line(at, 0, key, data)];
+        }
+    };
+    let end = document.node(end).span.end as usize;
+    let at = next_line(source, end).unwrap_or(source.len());
+    let column = node.map_or(0, |node| node.indent as usize);
+    let mut splices: Vec<Splice> = Vec::new();
+    if at == source.len() {
+        // Without a line end, a block scalar may not have its own last one yet.
+        let last = document.nodes.iter().rposition(|n| n.kind == Kind::Scalar);
+        splices.extend(last.and_then(|last| pin(document, last as NodeId)));
+    }
+    splices.push(editor.line(at, column, key, data));
+    splices
 }
 
 struct Editor<'d> {
@@ -236,19 +403,25 @@ impl<'d> Editor<'d> {
 
     /// A new line at `at`, which is a line's start or the end of the text.
     fn line(&self, at: usize, column: usize, key: Option<&[u8]>, data: &Data) -> Splice {
-        let open = at > 0 && self.document.source[at - 1] != b'\n';
+        let source = &self.document.source;
+        let open = at > bom_len(source) && !after_break(source, at);
         let mut text = Vec::new();
         if open {
             text.extend_from_slice(self.newline);
         }
         text.resize(text.len() + column, b' ');
         match key {
-            Some(key) => self.key(key, &mut text),
+            Some(key) => self.key(key, column, &mut text),
             None => text.push(b'-'),
         }
-        self.value(data, column, key.is_none(), &mut text);
-        trim_line_end(&mut text);
-        if !open || ends_a_line(data) {
+        let next = (!open).then_some(at);
+        if room_for(data, self.document, next, column) {
+            self.value(data, column, key.is_none(), &mut text);
+        } else {
+            text.push(b' ');
+            emit::emit_flow(data, &mut text);
+        }
+        if !open {
             text.extend_from_slice(self.newline);
         }
         Splice::new(Span::new(at, at), text)
@@ -264,31 +437,51 @@ impl<'d> Editor<'d> {
         emit(data, column, self.indent, self.newline, out);
     }
 
-    fn key(&self, key: &[u8], out: &mut Vec<u8>) {
+    /// A key at `column` and its `:`; a long one behind a `?` on a line of its own.
+    fn key(&self, key: &[u8], column: usize, out: &mut Vec<u8>) {
+        let is_long = key.len() > LONGEST_KEY;
+        if is_long {
+            out.extend_from_slice(b"? ");
+        }
+        self.key_text(key, false, out);
+        if is_long {
+            out.extend_from_slice(self.newline);
+            out.resize(out.len() + column, b' ');
+        }
+        out.push(b':');
+    }
+
+    fn key_text(&self, key: &[u8], in_flow: bool, out: &mut Vec<u8>) {
         let context = Context {
             indent: 0,
-            in_flow: false,
+            in_flow,
             newline: self.newline,
             is_key: true,
             may_keep: false,
             step: self.indent,
         };
         spell::write_string(key, &context, out);
-        out.push(b':');
     }
 
     fn flow_entry(&self, id: NodeId, key: Option<&[u8]>, data: &Data) -> Splice {
         let mut text = Vec::new();
         let at = match values(self.document, id).last() {
             Some(last) => {
+                let end = self.document.node(last).span.end as usize;
+                // The `:` of an empty value would be taken for a part of its key.
+                if self.document.source[end - 1] == b':' {
+                    text.push(b' ');
+                }
                 text.extend_from_slice(b", ");
-                self.document.node(last).span.end as usize
+                end
             }
             None => self.document.node(id).span.start as usize + 1,
         };
         if let Some(key) = key {
-            self.key(key, &mut text);
-            text.push(b' ');
+            let is_long = key.len() > LONGEST_KEY;
+            text.extend_from_slice(if is_long { b"? " } else { b"" });
+            self.key_text(key, true, &mut text);
+            text.extend_from_slice(if is_long { b" : " } else { b": " });
         }
         emit::emit_flow(data, &mut text);
         Splice::new(Span::new(at, at), text)
@@ -309,13 +502,14 @@ pub fn remove(document: &Document, id: NodeId, child: NodeId) -> Vec<Splice> {
     let span = if node.style == Style::Flow {
         parts.flow_span(document)
     } else {
-        parts.block_span(document, node.kind == Kind::Sequence)
+        parts.block_span(document)
     };
     vec![Splice::new(span, b"")]
 }
 
 /// An entry or item among its neighbours.
 struct Parts {
+    around: NodeId,
     /// The key of the entry, or the item itself.
     first: NodeId,
     value: NodeId,
@@ -329,6 +523,7 @@ impl Parts {
     fn of(document: &Document, id: NodeId, child: NodeId) -> Self {
         let first = document.key_of(id, child).unwrap_or(child);
         Self {
+            around: id,
             first,
             value: child,
             before: values(document, id).take_while(|&c| c < first).last(),
@@ -337,58 +532,123 @@ impl Parts {
     }
 
     fn flow_span(&self, document: &Document) -> Span {
-        let value_end = document.node(self.value).span.end as usize;
         match (self.before, self.next) {
-            (Some(before), _) => Span::new(document.node(before).span.end as usize, value_end),
-            (None, Some(next)) => Span::new(
-                entry_start(document, self.first, 0),
-                entry_start(document, next, value_end),
-            ),
-            (None, None) => Span::new(entry_start(document, self.first, 0), value_end),
+            (Some(before), _) => {
+                let from = document.node(before).span.end as usize;
+                let to = document.node(self.first).outer.start as usize;
+                let comma = sign_between(document, b',', from, to);
+                Span::new(
+                    comma.unwrap_or(from),
+                    document.node(self.value).span.end as usize,
+                )
+            }
+            (None, next) => Span {
+                start: document.node(self.first).outer.start,
+                end: next.map_or(document.node(self.value).span.end, |next| {
+                    document.node(next).outer.start
+                }),
+            },
         }
     }
 
     /// Whole lines; for the first entry of a mapping behind a dash up to the next entry.
-    fn block_span(&self, document: &Document, is_item: bool) -> Span {
+    fn block_span(&self, document: &Document) -> Span {
         let source = &document.source;
-        let begin = |id: NodeId, from: usize| {
-            let dash = is_item.then(|| indicator(document, id)).flatten();
-            dash.unwrap_or_else(|| entry_start(document, id, from))
-        };
-        let value_end = document.node(self.value).span.end as usize;
-        let from = self
-            .before
-            .map_or(0, |b| document.node(b).span.end as usize);
-        let start = begin(self.first, from);
-        let line = memchr::memrchr(b'\n', &source[..start]).map_or(0, |n| n + 1);
-        let alone = source[line..start].iter().all(|&b| b == b' ');
+        let start = begin(document, self.around, self.first, self.before);
+        let line = start - trailing_spaces(&source[..start]);
+        let alone = line == 0 || after_break(source, line);
         if !alone && let Some(next) = self.next {
-            return Span::new(start, begin(next, value_end));
+            return Span::new(start, begin(document, self.around, next, Some(self.value)));
         }
-        let end = memchr::memchr(b'\n', &source[value_end..]).map(|n| value_end + n + 1);
-        match end {
-            Some(end) => Span::new(line, end),
+        let above = self
+            .before
+            .and_then(|before| scalar_above(document, before, line));
+        let value_end = document.node(self.value).span.end as usize;
+        match (next_line(source, value_end), above) {
+            (Some(end), Some(above)) => Span::new(line, behind_joining(document, above, end)),
+            (Some(end), None) => Span::new(line, end),
+            (None, Some(_)) => Span::new(line, source.len()),
             // The last line has no line end: the one before it goes instead.
-            None => Span::new(line.saturating_sub(1), source.len()),
+            (None, None) => Span::new(before_break(source, line), source.len()),
         }
     }
 }
 
-/// Where the entry of the key `id` begins: at its `?`, where it has one. Nothing before `from`
-/// belongs to it.
-fn entry_start(document: &Document, id: NodeId, from: usize) -> usize {
-    let start = document.node(id).outer.start as usize;
-    let before = document.source[from.min(start)..start].trim_ascii_end();
-    let is_indicator = match before {
-        [.., last, b'?'] => last.is_ascii_whitespace() || matches!(last, b'{' | b'[' | b','),
-        [b'?'] => true,
-        _ => false,
+/// Where an entry or item begins: at its `?` or `-`, or at its key `first`.
+fn begin(document: &Document, around: NodeId, first: NodeId, before: Option<NodeId>) -> usize {
+    let from = match before {
+        Some(before) => document.node(before).span.end,
+        None => document.node(around).span.start,
     };
-    // After a byte order mark, too, nothing stands before it.
-    let is_first = before == b"\xEF\xBB\xBF?";
-    if document.node(id).is_key && before.len() < start - from && (is_indicator || is_first) {
-        from + before.len() - 1
-    } else {
-        start
+    let sign = match document.node(around).kind {
+        Kind::Sequence => b'-',
+        _ => b'?',
+    };
+    let start = document.node(first).outer.start as usize;
+    sign_between(document, sign, from as usize, start).unwrap_or(start)
+}
+
+/// The first `sign` from `at` to `end` that is in no comment.
+fn sign_between(document: &Document, sign: u8, mut at: usize, end: usize) -> Option<usize> {
+    while at < end {
+        match document.source[at] {
+            b'#' => at = line_end(&document.source, at),
+            byte if byte == sign => return Some(at),
+            _ => at += 1,
+        }
+    }
+    None
+}
+
+fn trailing_spaces(text: &[u8]) -> usize {
+    text.iter().rev().take_while(|&&b| b == b' ').count()
+}
+
+/// The place before the line end that ends at `at`.
+fn before_break(source: &[u8], at: usize) -> usize {
+    let is_break = |length: &usize| at >= *length && break_len(source, at - length) == *length;
+    // The longest first: a CR may belong to the LF behind it.
+    (1..=3)
+        .rev()
+        .find(is_break)
+        .map_or(at, |length| at - length)
+}
+
+/// The block scalar that the value `before` ends in, where only blank lines follow it up to `line`.
+fn scalar_above(document: &Document, before: NodeId, line: usize) -> Option<&Node> {
+    let mut inside = (before..document.node(before).end).rev();
+    let last = inside.find(|&id| document.node(id).kind != Kind::Comment)?;
+    let last = document.node(last);
+    let between = document.source.get(last.span.end as usize..line)?;
+    (is_block_scalar(last) && between.trim_ascii().is_empty()).then_some(last)
+}
+
+/// The end of the lines from `at` on that would become a part of the block scalar `above`, if
+/// they came to stand right behind it.
+fn behind_joining(document: &Document, above: &Node, mut at: usize) -> usize {
+    let source = &document.source;
+    let header = above.span.start as usize..line_end(source, above.span.start as usize);
+    let sign = |b: &&u8| !matches!(b, b'|' | b'>' | b'1'..=b'9' | b'-');
+    let keeps = source[header].iter().find(sign) == Some(&b'+');
+    let indent = above.indent as usize;
+    let mut joining = at;
+    loop {
+        let blanks = blanks_at(source, at);
+        let is_empty = is_break_or_end(source, at + blanks);
+        if !is_empty && !matches!(source[at + blanks], b'#' | b'\t') {
+            return joining;
+        }
+        if !is_empty && blanks < indent {
+            return joining;
+        }
+        let joins = !is_empty || keeps || blanks > indent || above.body.is_empty();
+        let next = next_line(source, at);
+        if joins {
+            joining = next.unwrap_or(source.len());
+        }
+        match next {
+            Some(next) => at = next,
+            None => return joining,
+        }
     }
 }
