@@ -619,7 +619,9 @@ fn scalar_above(document: &Document, before: NodeId, line: usize) -> Option<&Nod
     let mut inside = (before..document.node(before).end).rev();
     let last = inside.find(|&id| document.node(id).kind != Kind::Comment)?;
     let last = document.node(last);
-    let between = document.source.get(last.span.end as usize..line)?;
+    // A comment may follow the header.
+    let end = line_end(&document.source, last.span.end as usize);
+    let between = document.source.get(end..line)?;
     (is_block_scalar(last) && between.trim_ascii().is_empty()).then_some(last)
 }
 
