@@ -1,7 +1,7 @@
 //! Changes against a model: random texts, and the same change made to their data.
 
 use super::*;
-use crate::store::{ParseOptions, Yaml};
+use crate::store::{Json, ParseOptions, Yaml};
 use proptest::prelude::*;
 
 fn parsed(store: &dyn Store, text: &str) -> Option<Document> {
@@ -366,6 +366,34 @@ fn yaml(tree: &Tree, end: usize) -> String {
     text
 }
 
+/// The same shapes as JSON.
+fn write_json(tree: &Tree, column: usize, out: &mut String) {
+    const LEAVES: [&str; 7] = ["1", "\"x\"", "null", "true", "{}", "[ ]", "-1.5"];
+    let (style, members): (usize, Vec<(bool, &Tree)>) = match tree {
+        Tree::Inline(a, b) | Tree::Lines(a, b, _) => {
+            return out.push_str(LEAVES[(a + b) % LEAVES.len()]);
+        }
+        Tree::Map(style, entries) => (*style, entries.iter().map(|e| (true, &e.2)).collect()),
+        Tree::FlowMap(style, entries) => (*style, entries.iter().map(|e| (true, &e.1)).collect()),
+        Tree::List(style, items) => (*style, items.iter().map(|i| (false, &i.1)).collect()),
+        Tree::FlowList(style, items) => (*style, items.iter().map(|i| (false, i)).collect()),
+    };
+    let is_map = matches!(tree, Tree::Map(..) | Tree::FlowMap(..));
+    let line = format!("\n{}", " ".repeat(column));
+    let gap = ["", " ", &line, "\t"][style % 4];
+    out.push(if is_map { '{' } else { '[' });
+    for (i, (is_entry, value)) in members.into_iter().enumerate() {
+        out.push_str(if i > 0 { "," } else { "" });
+        out.push_str(gap);
+        if is_entry {
+            out.push_str(&format!("\"k{i}\":{}", [" ", "", "\n"][style % 3]));
+        }
+        write_json(value, column + 2, out);
+    }
+    out.push_str(gap);
+    out.push(if is_map { '}' } else { ']' });
+}
+
 /// Values to set.
 fn value(choice: usize) -> Data {
     const TEXTS: [&str; 22] = [
@@ -529,7 +557,6 @@ fn check(store: &dyn Store, text: &str, choice: usize, below: usize, number: usi
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
     #[test]
     fn yaml_changes_as_its_data_does(
         tree in tree(),
@@ -539,5 +566,17 @@ proptest! {
         number in 0..VALUES,
     ) {
         check(&Yaml, &yaml(&tree, end), choice, below, number);
+    }
+
+    #[test]
+    fn json_changes_as_its_data_does(
+        tree in tree(),
+        choice in 0..60_usize,
+        below in 0..3_usize,
+        number in 0..VALUES,
+    ) {
+        let mut text = String::new();
+        write_json(&tree, 2, &mut text);
+        check(&Json, &text, choice, below, number);
     }
 }

@@ -3,8 +3,8 @@
 //! Reading: [`text`] checks the bytes, [`scan`] cuts them into [`token`]s and [`comments`] finds what
 //! stands between them, [`parse`] puts [`tree`] together, [`cook`] and [`resolve`] say what a
 //! scalar means, [`weave`] gives every comment its container.
-//! Writing: [`seal`] puts tokens in and values back, [`block`] the metadata, [`edit`] changes one
-//! place, [`emit`] writes whole texts, [`spell`] single values.
+//! Writing: [`seal`] puts tokens in and values back, [`block`] the metadata, [`edit`] and [`remove`]
+//! change one place, [`emit`] writes whole texts, [`spell`] single values.
 
 mod block;
 mod comments;
@@ -13,6 +13,7 @@ mod edit;
 mod emit;
 mod names;
 mod parse;
+mod remove;
 mod resolve;
 mod scalar;
 mod scan;
@@ -110,7 +111,7 @@ impl Store for Yaml {
     }
 
     fn remove(&self, document: &Document, id: NodeId, child: NodeId) -> Vec<Splice> {
-        edit::remove(document, id, child)
+        remove::remove(document, id, child)
     }
 
     fn emit(&self, branches: &[Data], layout: Layout) -> Result<Zeroizing<Vec<u8>>, EmitError> {
