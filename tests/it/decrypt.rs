@@ -596,3 +596,18 @@ fn an_empty_first_document_that_sops_wrote_stays_one() {
         .expect_stdout("{}\n---\na: 1\n")
         .run();
 }
+
+#[test]
+fn a_list_of_nothing_but_comments_stays_an_empty_list() {
+    let sandbox = Sandbox::new();
+    sandbox.encrypted_by_sops("f.yaml", "a: [] # c\nb:\n    - [] # d\n    - 1\n");
+    let json = "{\n\t\"a\": [],\n\t\"b\": [\n\t\t[],\n\t\t1\n\t]\n}\n";
+    sandbox
+        .sops(["decrypt", "--output-type", "json", "f.yaml"])
+        .expect_stdout(json)
+        .run();
+    sandbox
+        .bulla(["decrypt", "--output-type", "json", "f.yaml"])
+        .expect_stdout(json)
+        .run();
+}

@@ -324,7 +324,7 @@ fn from_indicator(document: &Document, id: NodeId, span: Span) -> Span {
 }
 
 /// The place of the `:` or `-` that introduces the value `id`.
-fn indicator(document: &Document, id: NodeId) -> Option<usize> {
+pub(super) fn indicator(document: &Document, id: NodeId) -> Option<usize> {
     let parent = document.parent(id)?;
     let sign = match document.node(parent).kind {
         Kind::Mapping => b':',

@@ -286,8 +286,27 @@ pub fn open_list_comment(document: &Document, id: NodeId, text: &[u8]) -> Splice
     if node.in_flow || before.get(dash) != Some(&b'-') {
         return Splice::new(node.outer, b"null");
     }
-    let span = Span::new(dash, node.span.end as usize);
-    Splice::new(span, comment(text))
+    let end = node.span.end as usize;
+    let Some(start) = empties(document, id) else {
+        return Splice::new(Span::new(dash, end), comment(text));
+    };
+    let between = &document.source[start..dash];
+    let text = [b" []", between, comment(text).as_slice()].concat();
+    Splice::new(Span::new(start, end), text)
+}
+
+/// Behind the `:` or `-` of the list around `id`, where that is the first of its items and all
+/// are tokens of comments: without them the list is empty, not nothing.
+fn empties(document: &Document, id: NodeId) -> Option<usize> {
+    let list = document.parent(id)?;
+    let mut items = super::block::values(document, list);
+    let is_comment = |id: NodeId| {
+        let text = document.value(id).text;
+        text.starts_with(b"ENC[") && text.ends_with(b",type:comment]")
+    };
+    let first = items.next()?;
+    (first == id && is_comment(id) && items.all(is_comment)).then_some(())?;
+    super::edit::indicator(document, list).map(|at| at + 1)
 }
 
 /// See [`crate::store::Store::expand`].
