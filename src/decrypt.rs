@@ -3,6 +3,7 @@
 //! Pure, and all or nothing: no byte of plaintext leaves before the MAC was verified.
 
 use crate::crypto::{DataKey, Mac, OpenError, Sealer, Stash, Token, TokenError, TokenType};
+use crate::document::scalar::is_plain_int;
 use crate::document::{
     Document, Leaf, LeafKind, Leaves, NoMarking, NodeId, Path, Splice, Type, Value, canonical,
     drop_contained, splice,
@@ -162,6 +163,20 @@ fn remember_spellings(stash: &mut Stash, metadata: &Metadata, opened: &Spellings
     }
 }
 
+/// The type and plaintext that encrypting gives to what was written for an opened value. sops
+/// has other spellings in its tokens (`True`, `1000000`) than in its files (`true`, `1e+06`),
+/// and a whole floating point number reads as an integer there.
+fn met_again<'v>(ty: TokenType, opened: &'v [u8], written: &'v [u8]) -> (TokenType, &'v [u8]) {
+    match ty.value() {
+        None | Some(Type::Str) => (ty, opened),
+        Some(Type::Float) if is_plain_int(written) => (TokenType::Int, written),
+        Some(value) => match canonical(value, written) {
+            Some(text) if canonical(value, opened).as_ref() == Some(&text) => (ty, written),
+            _ => (ty, opened),
+        },
+    }
+}
+
 /// Opens tokens of both ciphers; a file has one, so the other is hardly ever set up.
 struct Opener<'k> {
     data_key: &'k DataKey,
@@ -302,10 +317,8 @@ impl<'a> Opening<'a, '_> {
         self.opener
             .open(&token, leaves.aad(), &mut self.plaintext)
             .map_err(|error| DecryptError::Token(place(), error))?;
-        if let Some(stash) = self.stash.as_deref_mut() {
-            stash.remember(leaves.aad(), token.ty, &self.plaintext, token.text);
-        }
         let Some(ty) = token.ty.value() else {
+            self.remember(&token, leaves.aad(), None);
             self.list_comment(leaf);
             return Ok(());
         };
@@ -320,8 +333,20 @@ impl<'a> Opening<'a, '_> {
             self.expected.push(leaves.aad(), Value { ty, text: &read });
         }
         drop(read);
-        self.replace(leaf, ty, leaves);
+        let written = self.replace(leaf, ty, leaves);
+        self.remember(&token, leaves.aad(), written);
         Ok(())
+    }
+
+    /// Remembers the token that was opened for the value that encrypting will meet in its place:
+    /// what was `written`, where no spelling has the last word.
+    fn remember(&mut self, token: &Token<'_>, aad: &[u8], written: Option<usize>) {
+        let Some(stash) = self.stash.as_deref_mut() else {
+            return;
+        };
+        let written = written.map_or(&[][..], |at| &self.splices[at].text);
+        let (ty, plaintext) = met_again(token.ty, &self.plaintext, written);
+        stash.remember(aad, ty, plaintext, token.text);
     }
 
     /// A comment that sops encrypted as the item of a list.
@@ -335,13 +360,16 @@ impl<'a> Opening<'a, '_> {
     }
 
     /// Puts the plaintext in the token's place, or the spelling of the leaf or of a
-    /// collection around it.
-    fn replace(&mut self, leaf: &Leaf, ty: Type, leaves: &Leaves<'_, &'a Selection>) {
-        if !self.spellings.is_empty() && self.respell(leaf, leaves) {
-            return;
-        }
-        if leaf.via.is_some() {
-            return;
+    /// collection around it. The number of the splice that has just the value, if there is one.
+    fn replace(
+        &mut self,
+        leaf: &Leaf,
+        ty: Type,
+        leaves: &Leaves<'_, &'a Selection>,
+    ) -> Option<usize> {
+        let respelled = !self.spellings.is_empty() && self.respell(leaf, leaves);
+        if respelled || leaf.via.is_some() {
+            return None;
         }
         let value = Value {
             ty,
@@ -349,6 +377,7 @@ impl<'a> Opening<'a, '_> {
         };
         self.splices
             .push(self.store.open(self.document, leaf.id, value));
+        Some(self.splices.len() - 1)
     }
 
     fn respell(&mut self, leaf: &Leaf, leaves: &Leaves<'_, &'a Selection>) -> bool {

@@ -470,3 +470,28 @@ fn an_anchor_that_an_alias_names_stays() {
         .any_stderr()
         .run();
 }
+
+#[test]
+fn tokens_of_sops_stay_though_it_spells_values_in_another_way_there() {
+    for (name, plain) in [
+        (
+            "f.yaml",
+            "a: 1\nb: true\nf: 1.0\ng: 1e6\nh: 1.50\nt: 2024-01-02\ns: x\n",
+        ),
+        (
+            "f.json",
+            r#"{"a": 1, "b": true, "f": 1.0, "g": 12345678, "h": 1e3, "s": "x"}"#,
+        ),
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox.encrypted_by_sops(name, plain);
+        let before = sandbox.read_text(name);
+        sandbox.bulla(["set", name, "a", "2"]).run();
+        let after = sandbox.read_text(name);
+        let (values, _) = before.split_once("sops").unwrap();
+        for token in tokens(values).into_iter().skip(1) {
+            assert!(after.contains(token), "{token}\n{after}");
+        }
+        sandbox.sops(["decrypt", name]).any_stdout().run();
+    }
+}
