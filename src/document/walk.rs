@@ -235,7 +235,12 @@ impl<M: Marking> Leaves<'_, M> {
             let key = self.at;
             self.at = node.end;
             if document.branches[self.branch].metadata == Some(key) {
-                self.at = document.node(self.at).end;
+                let block = document.node(self.at);
+                // A comment behind the block on its line is not of it.
+                let behind = |&id: &NodeId| document.node(id).span.start >= block.span.end;
+                let first = (self.at + 1..block.end).find(behind);
+                self.key = first.unwrap_or(block.end)..block.end;
+                self.at = block.end;
                 return None;
             }
             let text = document.key_text(key);
