@@ -37,7 +37,12 @@ fn lines(document: &Document, node: &Node) -> Span {
 /// True for what the metadata block behind it would follow without a line end between: only blanks
 /// are left of the text.
 fn is_open_ended(document: &Document, node: &Node) -> bool {
-    let behind = &document.source[node.span.end as usize..];
+    let mut behind = &document.source[node.span.end as usize..];
+    if node.body.is_empty() {
+        // The rest of the header's line may be a comment.
+        let line_end = (0..behind.len()).find(|&at| break_len(behind, at) > 0);
+        behind = &behind[line_end.unwrap_or(behind.len())..];
+    }
     behind.trim_ascii().is_empty() && !ends_line(&document.source)
 }
 

@@ -174,6 +174,26 @@ fn every_invalid_case_is_refused_but_those_that_yaml_v3_reads() {
 }
 
 #[test]
+fn a_third_parser_finds_the_same_comments() {
+    let mut compared = 0;
+    for (name, text) in cases("valid") {
+        let text = String::from_utf8(text).unwrap();
+        let allocator = oxc_yaml_parser::Allocator::default();
+        let Ok(root) = oxc_yaml_parser::Parser::new(&allocator, &text).parse() else {
+            continue;
+        };
+        let document = read(text.as_bytes()).unwrap();
+        let comments = document.nodes.iter().filter(|n| n.kind == Kind::Comment);
+        let mut ours: Vec<u32> = comments.map(|n| n.span.start).collect();
+        ours.sort_unstable();
+        let theirs: Vec<u32> = root.comments.iter().map(|c| c.span.start as u32).collect();
+        assert_eq!(ours, theirs, "{name}");
+        compared += 1;
+    }
+    assert!(compared > 290, "only {compared} were compared");
+}
+
+#[test]
 fn another_parser_finds_the_same_nodes() {
     let mut compared = 0;
     for (name, text) in cases("valid") {
