@@ -186,7 +186,7 @@ fn a_third_parser_finds_the_same_comments() {
         let comments = document.nodes.iter().filter(|n| n.kind == Kind::Comment);
         let mut ours: Vec<u32> = comments.map(|n| n.span.start).collect();
         ours.sort_unstable();
-        let theirs: Vec<u32> = root.comments.iter().map(|c| c.span.start as u32).collect();
+        let theirs: Vec<u32> = root.comments.iter().map(|c| c.span.start).collect();
         assert_eq!(ours, theirs, "{name}");
         compared += 1;
     }
