@@ -67,6 +67,16 @@ pub fn is_string(text: &[u8]) -> bool {
     }
 }
 
+/// The type of a plain scalar without tag that is its own canonical text and shows that at once.
+#[inline]
+pub(super) fn by_look(text: &[u8]) -> Option<Type> {
+    match HINTS[usize::from(*text.first()?)] {
+        Hint::String => Some(Type::Str),
+        Hint::Number if is_plain_int(text) => Some(Type::Int),
+        _ => None,
+    }
+}
+
 fn tag(tag: &[u8]) -> Tag {
     let Some(first) = tag.first() else {
         return Tag::None;

@@ -2,7 +2,7 @@
 
 use super::cook;
 use super::names::handle_len;
-use super::resolve::resolve;
+use super::resolve::{by_look, resolve};
 use super::text::{Result, error};
 use super::token::{Block, Kind as Token, Token as Piece};
 use crate::document::{BeyondSops, Kind, Node, NodeId, Span, Style, Text, Type};
@@ -89,6 +89,7 @@ impl<'s> Tree<'s> {
         self.beyond_sops.get_or_insert((what, id));
     }
 
+    #[inline]
     fn push(
         &mut self,
         kind: Kind,
@@ -178,6 +179,35 @@ impl<'s> Tree<'s> {
             (node.ty, node.text) = (Type::Str, text);
         }
         Ok(id)
+    }
+
+    /// A scalar on one line without properties, whose text stands in the source as it is; with its
+    /// type.
+    #[inline]
+    pub(super) fn leaf(
+        &mut self,
+        style: Style,
+        span: Span,
+        place: Place,
+    ) -> Result<(NodeId, Type)> {
+        let id = self.push(Kind::Scalar, style, span, Properties::default(), place);
+        let quotes = u32::from(style != Style::Plain);
+        let text = Span {
+            start: span.start + quotes,
+            end: span.end - quotes,
+        };
+        let ty = match style {
+            Style::Plain => by_look(&self.source[text.range()]),
+            _ => Some(Type::Str),
+        };
+        let node = &mut self.nodes[id as usize];
+        node.text = Text::Source(text);
+        if let Some(ty) = ty {
+            node.ty = ty;
+            return Ok((id, ty));
+        }
+        self.resolve(id, Text::Source(text), false)?;
+        Ok((id, self.nodes[id as usize].ty))
     }
 
     /// Writes to `cooked` what `inner` means.
