@@ -1,6 +1,7 @@
 //! Lines that need no reading ahead: `key: value`, `key:`, `- value` and `- key: value`, without
-//! comment, property, bracket, escape or anything else out of the ordinary. Whatever is not surely
-//! one of these is left to the scanner.
+//! property, bracket, escape or anything else out of the ordinary. Comments may stand directly
+//! above, in the same column, and behind a value. Whatever is not surely one of these is left to
+//! the scanner.
 
 use super::text::byte;
 use crate::document::{Span, Style};
@@ -8,11 +9,15 @@ use crate::document::{Span, Style};
 /// A plain line.
 #[derive(Clone, Copy)]
 pub(super) struct Line {
+    /// The line break that ends the line before.
+    pub(super) gap: usize,
+    /// How many line breaks there are from `gap` on to `start`.
+    pub(super) breaks: u32,
+    /// Where the first comment above begins; `start` without any.
+    pub(super) comments: usize,
     /// Where its text begins, and the column.
     pub(super) start: usize,
     pub(super) column: usize,
-    /// Line breaks between the line before and this one; more than one where blank lines are.
-    pub(super) breaks: u32,
     /// It begins with `- `.
     pub(super) dash: bool,
     /// The key; empty where the line is an item of a list without.
@@ -21,22 +26,30 @@ pub(super) struct Line {
     pub(super) value: Span,
     /// How the value is written.
     pub(super) style: Style,
+    /// The comment behind the value; empty without one.
+    pub(super) comment: Span,
     /// The line break at its end.
     end: usize,
 }
 
+/// How far behind a value a comment may begin to be of it.
+const FAR: usize = 256;
+
 impl Line {
     /// The line of `source` whose text begins at `start`, in `column`.
     #[inline]
-    pub(super) fn read(source: &[u8], start: usize, column: usize, breaks: u32) -> Option<Self> {
+    pub(super) fn read(source: &[u8], start: usize, column: usize) -> Option<Self> {
         let mut line = Self {
+            gap: start,
+            breaks: 0,
+            comments: start,
             start,
             column,
-            breaks,
             dash: false,
             key: Span::default(),
             value: Span::default(),
             style: Style::Plain,
+            comment: Span::default(),
             end: 0,
         };
         let mut at = start;
@@ -51,8 +64,8 @@ impl Line {
             return line.quoted(source, at).filter(|line| line.dash);
         }
         let end = plain_end(source, at)?;
-        if byte(source, end) == b'\n' {
-            return line.dash.then(|| line.plain(source, at, end));
+        if byte(source, end) != b':' {
+            return line.plain(source, at, end).filter(|line| line.dash);
         }
         if source[end - 1] == b' ' {
             return None;
@@ -67,21 +80,46 @@ impl Line {
             return line.quoted(source, at);
         }
         let end = plain_end(source, at)?;
-        (byte(source, end) == b'\n').then(|| line.plain(source, at, end))
+        line.plain(source, at, end)
     }
 
-    /// The line behind this one, blank lines left out.
+    /// The line behind this one; blank lines and comments between are no lines.
     #[inline]
     pub(super) fn next(&self, source: &[u8]) -> Option<Self> {
         let (mut at, mut breaks) = (self.end, 0);
+        // Where the first comment begins, and its column.
+        let mut comments = None;
         loop {
             let start = at + 1;
             at = blanks_end(source, start);
             breaks += 1;
-            if byte(source, at) != b'\n' {
-                return Self::read(source, at, at - start, breaks);
+            match byte(source, at) {
+                b'\n' if comments.is_none() => {}
+                b'#' if at - start < FAR => {
+                    let (_, column) = *comments.get_or_insert((at, at - start));
+                    at = comment_end(source, at).filter(|_| column == at - start)?;
+                }
+                _ => {
+                    let mut line = Self::read(source, at, at - start)?;
+                    let (above, column) = comments.unwrap_or((at, line.column));
+                    (line.gap, line.breaks, line.comments) = (self.end, breaks, above);
+                    return (column == line.column).then_some(line);
+                }
             }
         }
+    }
+
+    /// The comments above it, each from its sign to the end of its line.
+    pub(super) fn comments_above<'s>(
+        &self,
+        source: &'s [u8],
+    ) -> impl Iterator<Item = Span> + use<'s> {
+        let (mut at, end, column) = (self.comments, self.start, self.column);
+        std::iter::from_fn(move || {
+            let comment = Span::new(at, (at < end).then(|| comment_end(source, at))??);
+            at = comment.end as usize + 1 + column;
+            Some(comment)
+        })
     }
 
     /// The column of its key, or of its dash where it has none: what is deeper belongs to it.
@@ -93,16 +131,30 @@ impl Line {
         }
     }
 
-    /// With the plain value from `start` to the line break at `end`.
+    /// With the plain value from `start` to what is at `end`: its line's break or a comment.
     #[inline]
-    fn plain(mut self, source: &[u8], start: usize, end: usize) -> Self {
+    fn plain(mut self, source: &[u8], start: usize, end: usize) -> Option<Self> {
         let mut text_end = end;
         while source[text_end - 1] == b' ' {
             text_end -= 1;
         }
         self.value = Span::new(start, text_end);
-        self.end = end;
-        self
+        self.ended(source, end)
+    }
+
+    /// With what is at `at`, behind the value and blanks: the line's break, or a comment before it.
+    #[inline]
+    fn ended(mut self, source: &[u8], at: usize) -> Option<Self> {
+        self.end = at;
+        let value_end = self.value.end as usize;
+        match byte(source, at) {
+            b'\n' => return Some(self),
+            b'#' if at > value_end && at - value_end < FAR => {}
+            _ => return None,
+        }
+        self.end = comment_end(source, at)?;
+        self.comment = Span::new(at, self.end);
+        Some(self)
     }
 
     /// With the quoted value at `start`, if that is one and means what it says.
@@ -124,8 +176,7 @@ impl Line {
             }
         }
         self.value = Span::new(start, at + 1);
-        self.end = blanks_end(source, at + 1);
-        (byte(source, self.end) == b'\n').then_some(self)
+        self.ended(source, blanks_end(source, at + 1))
     }
 }
 
@@ -149,7 +200,8 @@ fn is_plain_start(source: &[u8], at: usize) -> bool {
     }
 }
 
-/// Where the plain text from `start` on ends: at its line's break, or at the colon behind a key.
+/// Where the plain text from `start` on ends: at its line's break, at the colon behind a key, or
+/// at a comment.
 #[inline]
 fn plain_end(source: &[u8], start: usize) -> Option<usize> {
     let mut at = start;
@@ -158,8 +210,21 @@ fn plain_end(source: &[u8], start: usize) -> Option<usize> {
         match byte(source, at) {
             b'\n' => return Some(at),
             b':' if matches!(byte(source, at + 1), b' ' | b'\n') => return Some(at),
-            b'#' if source[at - 1] == b' ' => return None,
+            b'#' if source[at - 1] == b' ' => return Some(at),
             b':' | b'#' => at += 1,
+            _ => at = beyond_ascii_end(source, at)?,
+        }
+    }
+}
+
+/// The line break at the end of the comment at `start`.
+#[inline]
+fn comment_end(source: &[u8], start: usize) -> Option<usize> {
+    let mut at = start;
+    loop {
+        at = find(source, at, b'\n', b'\n');
+        match byte(source, at) {
+            b'\n' => return Some(at),
             _ => at = beyond_ascii_end(source, at)?,
         }
     }
@@ -207,7 +272,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn read(text: &str) -> Option<(bool, &str, &str)> {
-        let line = Line::read(text.as_bytes(), 0, 0, 0)?;
+        let line = Line::read(text.as_bytes(), 0, 0)?;
         Some((
             line.dash,
             &text[line.key.range()],
@@ -229,6 +294,23 @@ mod tests {
     }
 
     #[test]
+    fn comments_may_stand_above_and_behind() {
+        let text = "a: b # c\n\n  # d\n  # e\n  f: 'g'  #\n";
+        let shown = |span: Span| &text[span.range()];
+        let line = Line::read(text.as_bytes(), 0, 0).unwrap();
+        assert_eq!((shown(line.value), shown(line.comment)), ("b", "# c"));
+        let next = line.next(text.as_bytes()).unwrap();
+        assert_eq!((next.gap, next.breaks, next.column), (8, 4, 2));
+        let above: Vec<&str> = next.comments_above(text.as_bytes()).map(shown).collect();
+        assert_eq!(above, ["# d", "# e"]);
+        assert_eq!((shown(next.value), shown(next.comment)), ("'g'", "#"));
+        for text in ["a: b\n # c\nd: e\n", "a: b\n# c\n\nd: e\n"] {
+            let line = Line::read(text.as_bytes(), 0, 0).unwrap();
+            assert!(line.next(text.as_bytes()).is_none(), "{text:?}");
+        }
+    }
+
+    #[test]
     fn everything_else_is_left_alone() {
         for text in [
             "a",
@@ -236,7 +318,6 @@ mod tests {
             "a b\n",
             "a: b: c\n",
             "a: b:\n",
-            "a: b # c\n",
             "a: # c\n",
             "a : b\n",
             "\"a\": b\n",

@@ -16,19 +16,17 @@ impl Scanner<'_> {
         kinds && joined && here && !key.opens
     }
 
-    /// Goes on at `at`, the first text of a line, in `column`, behind as many line breaks; nothing
-    /// has been read ahead.
-    pub(in crate::store::yaml) fn resume(&mut self, at: usize, column: usize, breaks: u32) {
+    /// Goes on at `at`, the end of a line, `breaks` line breaks further on; nothing has been read
+    /// ahead.
+    pub(in crate::store::yaml) fn resume(&mut self, at: usize, breaks: u32) {
         self.dropped += self.tokens.len();
         self.tokens.clear();
         (self.next, self.ahead, self.ready) = (0, 0, false);
         self.last = (Kind::Plain, self.at as u32);
         self.before_last = self.last;
         self.at = at;
-        self.line_start = at - column;
         self.line += breaks;
-        self.newlines = breaks;
-        self.key_allowed = true;
+        self.newlines = 0;
     }
 
     /// A block collection begins whose entries are in `column`.
