@@ -131,7 +131,7 @@ fn own_document(document: &Document) -> Option<usize> {
 fn detach_lines(document: &Document, key: NodeId, own_document: bool) -> Splice {
     let source = &document.source;
     let line_start = |at: usize| memchr::memrchr2(b'\n', b'\r', &source[..at]).map_or(0, |n| n + 1);
-    let mut start = line_start(document.node(key).outer.start as usize);
+    let mut start = line_start(document.node(key).outer_start as usize);
     if own_document {
         start = line_start(before_line_end(&source[..start]));
     }
@@ -165,7 +165,7 @@ fn detach_flow(document: &Document, root: NodeId, key: NodeId) -> Splice {
             document.node(before).span.end,
             document.node(value).span.end,
         ),
-        (None, Some(next)) => (root.span.start + 1, document.node(next).outer.start),
+        (None, Some(next)) => (root.span.start + 1, document.node(next).outer_start),
         (None, None) => (root.span.start + 1, document.node(value).span.end),
     };
     let span = Span { start, end };

@@ -11,7 +11,7 @@ use crate::store::Layout;
 pub fn replace(document: &Document, id: NodeId, data: &Data, layout: Layout) -> Splice {
     let node = document.node(id);
     let all = Span {
-        start: node.outer.start,
+        start: node.outer_start,
         end: node.span.end,
     };
     if node.in_flow || is_empty(data) {
@@ -82,7 +82,7 @@ fn replace_scalar(
         _ => Style::Plain,
     };
     let mut text = Vec::new();
-    if node.span.is_empty() && !blank_before(document, node.outer.start as usize) {
+    if node.span.is_empty() && !blank_before(document, node.outer_start as usize) {
         text.push(b' ');
     }
     let start = text.len();
@@ -120,7 +120,7 @@ fn indicator(document: &Document, id: NodeId) -> Option<usize> {
         Some(before) => document.node(before).span.end as usize,
         None => document.node(parent).span.start as usize,
     };
-    let end = document.node(id).outer.start as usize;
+    let end = document.node(id).outer_start as usize;
     while at < end {
         match document.source[at] {
             b'#' => at += memchr::memchr(b'\n', &document.source[at..end])?,
@@ -286,9 +286,9 @@ impl Parts {
                 end: document.node(self.value).span.end,
             },
             (None, next) => Span {
-                start: document.node(self.first).outer.start,
+                start: document.node(self.first).outer_start,
                 end: next.map_or(document.node(self.value).span.end, |next| {
-                    document.node(next).outer.start
+                    document.node(next).outer_start
                 }),
             },
         }
@@ -298,7 +298,7 @@ impl Parts {
     fn block_span(&self, document: &Document, is_item: bool) -> Span {
         let source = &document.source;
         let begin = |id: NodeId| {
-            let start = document.node(id).outer.start as usize;
+            let start = document.node(id).outer_start as usize;
             let dash = is_item.then(|| indicator(document, id)).flatten();
             dash.unwrap_or(start)
         };

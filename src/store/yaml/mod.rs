@@ -27,7 +27,6 @@ mod weave;
 
 #[cfg(test)]
 mod suite;
-#[cfg(test)]
 use parse::parse;
 
 use super::{EmitError, Layout, ParseError, ParseOptions, Store};
@@ -51,7 +50,7 @@ impl Store for Yaml {
         source: Zeroizing<Vec<u8>>,
         options: ParseOptions,
     ) -> Result<Document, ParseError> {
-        parse::parse(source, options)
+        parse(source, options)
     }
 
     fn region(&self, document: &Document, id: NodeId) -> Span {

@@ -492,9 +492,9 @@ mod tests {
         let d = read("a: !!str &x  'b' # c\n");
         let node = value(&d);
         assert_eq!(text(&d, node.span), "'b'");
-        assert_eq!(text(&d, node.outer), "!!str &x  'b'");
+        assert_eq!(text(&d, node.outer()), "!!str &x  'b'");
         assert_eq!(text(&d, node.tag), "!!str");
-        assert_eq!(node.body, node.span);
+        assert_eq!(node.body(), node.span);
     }
 
     #[test]
@@ -515,7 +515,7 @@ mod tests {
                 .find(|n| matches!(n.style, Style::Literal | Style::Folded));
             let node = node.unwrap();
             assert_eq!(text(&d, node.span), span, "{source:?}");
-            assert_eq!(text(&d, node.body), body, "{source:?}");
+            assert_eq!(text(&d, node.body()), body, "{source:?}");
         }
         let indents = |source| {
             read(source)

@@ -18,7 +18,7 @@ fn is_block_scalar(node: &Node) -> bool {
 
 /// True where only the lines of a block scalar are replaced and its header stays.
 fn keeps_header(document: &Document, node: &Node) -> bool {
-    let has_lines = || !document.slice(node.body).trim_ascii().is_empty();
+    let has_lines = || !document.slice(node.body()).trim_ascii().is_empty();
     is_block_scalar(node) && !is_typed_tag(document.slice(node.tag)) && has_lines()
 }
 
@@ -27,7 +27,7 @@ pub fn region(document: &Document, id: NodeId) -> Span {
     let node = document.node(id);
     match node.kind {
         Kind::Comment => node.span,
-        _ if keeps_header(document, node) => node.body,
+        _ if keeps_header(document, node) => node.body(),
         _ => Span {
             start: region_start(document, node),
             end: node.span.end,
@@ -38,12 +38,12 @@ pub fn region(document: &Document, id: NodeId) -> Span {
 /// Tag and anchor belong to the region, unless they stand on a line of their own: a comment may
 /// lie between. A typed tag always does.
 fn region_start(document: &Document, node: &Node) -> u32 {
-    let before = &document.source[node.outer.start as usize..node.span.start as usize];
+    let before = &document.source[node.outer_start as usize..node.span.start as usize];
     let apart = before.contains(&b'\n') || before.contains(&b'\r');
     if apart && !is_typed_tag(document.slice(node.tag)) {
         node.span.start
     } else {
-        node.outer.start
+        node.outer_start
     }
 }
 
@@ -105,7 +105,7 @@ pub fn seal(document: &Document, id: NodeId, token: &[u8]) -> Splice {
     if keeps_header(document, node) {
         let mut text = vec![b' '; node.indent as usize];
         text.extend_from_slice(token);
-        return Splice::new(node.body, text);
+        return Splice::new(node.body(), text);
     }
     let mut text = properties(document, node);
     quote_token(node, token, &mut text);
@@ -142,7 +142,7 @@ pub fn open(document: &Document, id: NodeId, value: Value<'_>) -> Splice {
             header(document, node),
             &mut text,
         ) {
-            return Splice::new(node.body, text);
+            return Splice::new(node.body(), text);
         }
         text.clear();
     }
@@ -173,7 +173,7 @@ fn write_value(document: &Document, node: &Node, value: Value<'_>, out: &mut Vec
 
 /// The header of a block scalar, `|2-` and the like, without a comment.
 fn header<'d>(document: &'d Document, node: &Node) -> &'d [u8] {
-    let text = &document.source[node.span.start as usize..node.body.start as usize];
+    let text = &document.source[node.span.start as usize..node.body_start as usize];
     let end = text
         .iter()
         .position(|b| !matches!(b, b'|' | b'>' | b'+' | b'-' | b'0'..=b'9'));
@@ -232,10 +232,10 @@ fn comment(text: &[u8]) -> Vec<u8> {
 /// See [`crate::store::Store::open_list_comment`].
 pub fn open_list_comment(document: &Document, id: NodeId, text: &[u8]) -> Splice {
     let node = document.node(id);
-    let before = &document.source[..node.outer.start as usize];
+    let before = &document.source[..node.outer_start as usize];
     let dash = before.trim_ascii_end().len().saturating_sub(1);
     if node.in_flow || before.get(dash) != Some(&b'-') {
-        return Splice::new(node.outer, b"null");
+        return Splice::new(node.outer(), b"null");
     }
     let span = Span::new(dash, node.span.end as usize);
     Splice::new(span, comment(text))
@@ -255,7 +255,7 @@ pub fn expand(
     } else {
         flow(document, node.target, leaf, &mut text);
     }
-    Splice::new(node.outer, text)
+    Splice::new(node.outer(), text)
 }
 
 /// The scalar `id`, or its token, at the place of the alias `at`.

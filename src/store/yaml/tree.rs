@@ -99,13 +99,10 @@ impl<'s> Tree<'s> {
         place: Place,
     ) -> NodeId {
         let id = self.next();
-        let outer = if own.span.is_empty() {
-            span
+        let outer_start = if own.span.is_empty() {
+            span.start
         } else {
-            Span {
-                start: own.span.start,
-                end: span.end,
-            }
+            own.span.start
         };
         self.nodes.push(Node {
             kind,
@@ -115,13 +112,14 @@ impl<'s> Tree<'s> {
             in_flow: place.in_flow,
             inline: false,
             span,
-            body: span,
-            outer,
+            is_cooked: false,
+            body_start: span.start,
+            outer_start,
             tag: own.tag,
-            text: Text::Source(Span {
+            text_span: Span {
                 start: span.start,
                 end: span.start,
-            }),
+            },
             indent: place.indent,
             end: id + 1,
             target: id,
@@ -169,14 +167,15 @@ impl<'s> Tree<'s> {
         };
         if let Some(block) = block {
             let node = &mut self.nodes[id as usize];
-            node.body = block.body;
+            node.body_start = block.body.start;
             node.indent = block.indent;
         }
         if style == Style::Plain || !own.tag.is_empty() {
             self.resolve(id, text, style != Style::Plain)?;
         } else {
             let node = &mut self.nodes[id as usize];
-            (node.ty, node.text) = (Type::Str, text);
+            node.ty = Type::Str;
+            node.set_text(text);
         }
         Ok(id)
     }
@@ -201,7 +200,7 @@ impl<'s> Tree<'s> {
             _ => Some(Type::Str),
         };
         let node = &mut self.nodes[id as usize];
-        node.text = Text::Source(text);
+        node.text_span = text;
         if let Some(ty) = ty {
             node.ty = ty;
             return Ok((id, ty));
@@ -268,7 +267,8 @@ impl<'s> Tree<'s> {
             Some(canonical) => self.push_cooked(&canonical),
         };
         let node = &mut self.nodes[id as usize];
-        (node.ty, node.text) = (ty, text);
+        node.ty = ty;
+        node.set_text(text);
         if beyond_sops {
             self.beyond(BeyondSops::Number, id);
         }
@@ -346,8 +346,6 @@ impl<'s> Tree<'s> {
         let node = &mut self.nodes[id as usize];
         node.end = next;
         node.span.end = end;
-        node.outer.end = end;
-        node.body = node.span;
     }
 
     /// The node that `id` stands for: itself, or what it is an alias of.
@@ -357,7 +355,7 @@ impl<'s> Tree<'s> {
 
     /// The canonical text of a scalar.
     pub(super) fn text(&self, node: &Node) -> &[u8] {
-        match node.text {
+        match node.text() {
             Text::Source(span) => &self.source[span.range()],
             Text::Cooked(span) => &self.cooked[span.range()],
         }

@@ -1,6 +1,6 @@
 //! Comments as nodes: into the tree of tokens goes each comment line, where sops has it.
 
-use crate::document::{Branch, Kind, Node, NodeId, Span, Style, Text, Type};
+use crate::document::{Branch, Kind, Node, NodeId, Span, Style, Type};
 
 /// No collection: the comment stands beside the root.
 pub(super) const OUTSIDE: NodeId = NodeId::MAX;
@@ -98,10 +98,11 @@ fn comment(insert: &Insert) -> Node {
         in_flow: false,
         inline: insert.inline,
         span: insert.span,
-        body: insert.span,
-        outer: insert.span,
+        is_cooked: false,
+        body_start: insert.span.start,
+        outer_start: insert.span.start,
         tag: Span::default(),
-        text: Text::Source(text),
+        text_span: text,
         indent: 0,
         end: 0,
         target: 0,
