@@ -249,22 +249,23 @@ impl<'s> Tree<'s> {
         } else {
             self.tag(written)?
         };
+        let cooked;
         let spelled = match text {
             Text::Source(span) => &self.source[span.range()],
-            Text::Cooked(span) => &self.cooked[span.range()],
+            Text::Cooked(span) => {
+                cooked = Zeroizing::new(self.cooked[span.range()].to_vec());
+                cooked.as_slice()
+            }
         };
         let resolved = match resolve(spelled, &tag, quoted) {
             Ok(resolved) => resolved,
             Err(problem) => return error(span.start as usize, problem),
         };
         let (ty, beyond_sops) = (resolved.ty, resolved.beyond_sops);
-        let canonical = match resolved.text {
-            Cow::Borrowed(same) if std::ptr::eq(same, spelled) => None,
-            other => Some(Zeroizing::new(other.into_owned())),
-        };
-        let text = match canonical {
-            None => text,
-            Some(canonical) => self.push_cooked(&canonical),
+        let text = match resolved.text {
+            Cow::Borrowed(same) if std::ptr::eq(same, spelled) => text,
+            Cow::Borrowed(word) => self.push_cooked(word),
+            Cow::Owned(canonical) => self.push_cooked(&Zeroizing::new(canonical)),
         };
         let node = &mut self.nodes[id as usize];
         node.ty = ty;
@@ -275,6 +276,7 @@ impl<'s> Tree<'s> {
         Ok(())
     }
 
+    #[inline]
     fn push_cooked(&mut self, text: &[u8]) -> Text {
         self.reserve(text.len());
         let from = self.cooked.len();
@@ -404,10 +406,23 @@ impl<'s> Tree<'s> {
         let keys = self
             .keys(mapping)
             .filter(|key| self.meant(*key).kind == Kind::Scalar);
-        let mut keys: Vec<NodeId> = keys.collect();
-        keys.sort_by_key(|key| self.text(self.meant(*key)));
-        let twice = keys.windows(2).filter(|two| self.same_key(two[0], two[1]));
-        match twice.map(|two| two[1]).min() {
+        let mut keys: Vec<(u64, NodeId)> = keys
+            .map(|key| (digest(self.text(self.meant(key))), key))
+            .collect();
+        let key_is = |key: NodeId| {
+            let meant = self.meant(key);
+            (self.text(meant), meant.ty == Type::Str, key)
+        };
+        // Texts are compared only where their digests are the same, which can be brought about, but
+        // costs no more than to sort by text.
+        keys.sort_unstable_by(|one, other| {
+            let digests = one.0.cmp(&other.0);
+            digests.then_with(|| key_is(one.1).cmp(&key_is(other.1)))
+        });
+        let twice = keys
+            .windows(2)
+            .filter(|two| two[0].0 == two[1].0 && self.same_key(two[0].1, two[1].1));
+        match twice.map(|two| two[1].1).min() {
             Some(key) => Err(self.duplicate(key)),
             None => Ok(()),
         }
@@ -456,6 +471,21 @@ impl<'s> Tree<'s> {
         }
         Ok(())
     }
+}
+
+/// A number that is the same for the same texts, and seldom for others.
+fn digest(text: &[u8]) -> u64 {
+    // An odd number of which half the bits are set.
+    const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
+    let (eights, rest) = text.as_chunks::<8>();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    let mix = |sum: u64, eight: &[u8; 8]| {
+        (sum ^ u64::from_le_bytes(*eight))
+            .wrapping_mul(FACTOR)
+            .rotate_left(29)
+    };
+    mix(eights.iter().fold(text.len() as u64, mix), &last)
 }
 
 /// `!!str` for `tag:yaml.org,2002:str`, anything else as it is.
