@@ -37,7 +37,7 @@ const FAR: usize = 256;
 
 impl Line {
     /// The line of `source` whose text begins at `start`, in `column`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn read(source: &[u8], start: usize, column: usize) -> Option<Self> {
         let mut line = Self {
             gap: start,
@@ -84,7 +84,7 @@ impl Line {
     }
 
     /// The line behind this one; blank lines and comments between are no lines.
-    #[inline]
+    #[inline(always)]
     pub(super) fn next(&self, source: &[u8]) -> Option<Self> {
         let (mut at, mut breaks) = (self.end, 0);
         // Where the first comment begins, and its column.
@@ -132,7 +132,7 @@ impl Line {
     }
 
     /// With the plain value from `start` to what is at `end`: its line's break or a comment.
-    #[inline]
+    #[inline(always)]
     fn plain(mut self, source: &[u8], start: usize, end: usize) -> Option<Self> {
         let mut text_end = end;
         while source[text_end - 1] == b' ' {
@@ -143,7 +143,7 @@ impl Line {
     }
 
     /// With what is at `at`, behind the value and blanks: the line's break, or a comment before it.
-    #[inline]
+    #[inline(always)]
     fn ended(mut self, source: &[u8], at: usize) -> Option<Self> {
         self.end = at;
         let value_end = self.value.end as usize;
@@ -202,7 +202,7 @@ fn is_plain_start(source: &[u8], at: usize) -> bool {
 
 /// Where the plain text from `start` on ends: at its line's break, at the colon behind a key, or
 /// at a comment.
-#[inline]
+#[inline(always)]
 fn plain_end(source: &[u8], start: usize) -> Option<usize> {
     let mut at = start;
     loop {
@@ -245,7 +245,7 @@ fn beyond_ascii_end(source: &[u8], mut at: usize) -> Option<usize> {
 
 /// The first place from `at` on with `one`, `other`, a control character or what is no ASCII;
 /// behind the end where there is none. It looks at eight bytes at a time.
-#[inline]
+#[inline(always)]
 fn find(source: &[u8], mut at: usize, one: u8, other: u8) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;

@@ -89,7 +89,7 @@ impl<'s> Tree<'s> {
         self.beyond_sops.get_or_insert((what, id));
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(
         &mut self,
         kind: Kind,
