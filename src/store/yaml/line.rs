@@ -125,10 +125,10 @@ impl Line {
     /// The column of its key, or of its dash where it has none: what is deeper belongs to it.
     #[inline]
     pub(super) fn depth(&self) -> usize {
-        match self.key.is_empty() {
-            true => self.column,
-            false => self.column + self.key.start as usize - self.start,
+        if self.key.is_empty() {
+            return self.column;
         }
+        self.column + self.key.start as usize - self.start
     }
 
     /// With the plain value from `start` to what is at `end`: its line's break or a comment.
