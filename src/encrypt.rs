@@ -369,7 +369,7 @@ impl<'a> Sealing<'a, '_> {
     where
         'a: 'v,
     {
-        let raw = self.document.slice(self.document.node(id).body);
+        let raw = self.document.slice(self.document.node(id).body());
         match value.ty {
             Type::Str | Type::Null => value.text,
             ty => match canonical(ty, raw) {

@@ -132,7 +132,7 @@ pub enum Text {
     Cooked(Span),
 }
 
-/// A node: a collection, a leaf, an alias or a comment.
+/// A node: a collection, a leaf, an alias or a comment. There are many, so it is kept small.
 #[derive(Clone, Copy, Debug)]
 pub struct Node {
     /// What it is.
@@ -147,17 +147,19 @@ pub struct Node {
     pub in_flow: bool,
     /// True for a comment on the line of its value.
     pub inline: bool,
+    /// True where `text_span` is one of [`Document::cooked`].
+    pub is_cooked: bool,
     /// The whole node without tag and anchor: quotes, brackets, block header included;
     /// a comment from its sign to the end of its text, without the line end.
     pub span: Span,
-    /// What a token replaces: for a block scalar its lines without the header, else `span`.
-    pub body: Span,
-    /// `span`, begun at the first of tag and anchor.
-    pub outer: Span,
+    /// Where [`Node::body`] starts.
+    pub body_start: u32,
+    /// Where [`Node::outer`] starts.
+    pub outer_start: u32,
     /// The tag as written (`!!str`, `!Ref`); empty without one.
     pub tag: Span,
-    /// The canonical text of a scalar or comment.
-    pub text: Text,
+    /// Where [`Node::text`] stands.
+    pub text_span: Span,
     /// For a block scalar the columns its lines are indented by; for a block collection
     /// the column of its entries; for everything else the indentation of the parent.
     pub indent: u32,
@@ -165,6 +167,44 @@ pub struct Node {
     pub end: NodeId,
     /// For an alias the node it names, else the node itself.
     pub target: NodeId,
+}
+
+impl Node {
+    /// What a token replaces: for a block scalar its lines without the header, else `span`.
+    #[must_use]
+    pub fn body(&self) -> Span {
+        Span {
+            start: self.body_start,
+            end: self.span.end,
+        }
+    }
+
+    /// `span`, begun at the first of tag and anchor.
+    #[must_use]
+    pub fn outer(&self) -> Span {
+        Span {
+            start: self.outer_start,
+            end: self.span.end,
+        }
+    }
+
+    /// The canonical text of a scalar or comment.
+    #[must_use]
+    pub fn text(&self) -> Text {
+        if self.is_cooked {
+            Text::Cooked(self.text_span)
+        } else {
+            Text::Source(self.text_span)
+        }
+    }
+
+    /// Says where the canonical text stands.
+    pub fn set_text(&mut self, text: Text) {
+        (self.is_cooked, self.text_span) = match text {
+            Text::Source(span) => (false, span),
+            Text::Cooked(span) => (true, span),
+        };
+    }
 }
 
 /// One tree of a file: YAML has one for every document in the stream, every other format one.
@@ -238,7 +278,7 @@ impl Document {
     }
 
     fn text(&self, node: &Node) -> &[u8] {
-        match node.text {
+        match node.text() {
             Text::Source(span) => &self.source[span.range()],
             Text::Cooked(span) => &self.cooked[span.range()],
         }

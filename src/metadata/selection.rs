@@ -177,9 +177,7 @@ impl Marking for Selection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{
-        Branch, Document, Kind, LeafKind, Node, NodeId, Span, Style, Text, Type,
-    };
+    use crate::document::{Branch, Document, Kind, LeafKind, Node, NodeId, Span, Style, Type};
     use zeroize::Zeroizing;
 
     /// A document of one word a line: `#c` is a comment, `k{` opens a mapping under a key,
@@ -247,10 +245,11 @@ mod tests {
             in_flow: false,
             inline: false,
             span,
-            body: span,
-            outer: span,
+            is_cooked: false,
+            body_start: span.start,
+            outer_start: span.start,
             tag: Span::default(),
-            text: Text::Source(span),
+            text_span: span,
             indent: 0,
             end: 0,
             target: 0,

@@ -222,7 +222,7 @@ impl Parser<'_> {
     fn is_within_wrapper(&self) -> bool {
         let first = self.nodes.get(1);
         self.open.len() == MAX_DEPTH
-            && first.is_some_and(|n| n.is_key && self.text_of(n.text) == ROOT_KEY)
+            && first.is_some_and(|n| n.is_key && self.text_of(n.text()) == ROOT_KEY)
     }
 
     /// Reads the closing bracket of `id`, the innermost collection.
@@ -232,7 +232,7 @@ impl Parser<'_> {
         let (at, end) = (Span::new(0, self.at).end, self.next_id());
         let node = &mut self.nodes[id as usize];
         node.span.end = at;
-        (node.body, node.outer, node.end) = (node.span, node.span, end);
+        node.end = end;
         if node.kind == Kind::Mapping && !self.options.allow_duplicate_keys {
             return self.check_keys(id);
         }
@@ -369,7 +369,7 @@ impl Parser<'_> {
 
     fn push(&mut self, kind: Kind, style: Style, ty: Type, span: Span, text: Text) -> NodeId {
         let id = self.next_id();
-        self.nodes.push(Node {
+        let mut node = Node {
             kind,
             style,
             ty,
@@ -377,18 +377,21 @@ impl Parser<'_> {
             in_flow: true,
             inline: false,
             span,
-            body: span,
-            outer: span,
+            is_cooked: false,
+            body_start: span.start,
+            outer_start: span.start,
             tag: Span {
                 start: span.start,
                 end: span.start,
             },
-            text,
+            text_span: span,
             // Bounded by MAX_DEPTH.
             indent: Span::new(0, self.open.len()).end,
             end: id + 1,
             target: id,
-        });
+        };
+        node.set_text(text);
+        self.nodes.push(node);
         id
     }
 
@@ -400,7 +403,7 @@ impl Parser<'_> {
     }
 
     fn key_text(&self, id: NodeId) -> &[u8] {
-        self.text_of(self.nodes[id as usize].text)
+        self.text_of(self.nodes[id as usize].text())
     }
 
     /// Refuses an object in which a key stands twice.
@@ -543,7 +546,7 @@ mod tests {
             document
                 .nodes
                 .iter()
-                .all(|n| n.body == n.span && n.outer == n.span)
+                .all(|n| n.body() == n.span && n.outer() == n.span)
         );
     }
 

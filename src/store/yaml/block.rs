@@ -138,7 +138,7 @@ fn is_implicit(document: &Document, branch: &Branch) -> bool {
     let (Some(key), Some(root)) = (branch.metadata, branch.root) else {
         return false;
     };
-    let before = &document.source[..document.node(key).outer.start as usize];
+    let before = &document.source[..document.node(key).outer_start as usize];
     let is_marked = before.starts_with(b"---") || memchr::memmem::find(before, b"\n---").is_some();
     let is_alone = values(document, root).eq([key, document.node(key).end]);
     document.branches.len() > 1 && is_alone && !is_marked
@@ -152,7 +152,7 @@ fn empty(document: &Document) -> Vec<u8> {
 fn detach_lines(document: &Document, key: NodeId, own_document: bool) -> Splice {
     let source = &document.source;
     // Only indentation stands before the key, and `---` and a line end before that.
-    let key_start = document.node(key).outer.start as usize;
+    let key_start = document.node(key).outer_start as usize;
     let mut start = source[..key_start]
         .iter()
         .rposition(|&byte| byte != b' ')
@@ -190,7 +190,7 @@ fn detach_flow(document: &Document, root: NodeId, key: NodeId) -> Splice {
             document.node(before).span.end,
             document.node(value).span.end,
         ),
-        (None, Some(next)) => (root.span.start + 1, document.node(next).outer.start),
+        (None, Some(next)) => (root.span.start + 1, document.node(next).outer_start),
         (None, None) => (root.span.start + 1, document.node(value).span.end),
     };
     let span = Span { start, end };

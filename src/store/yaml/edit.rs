@@ -15,7 +15,7 @@ const LONGEST_KEY: usize = 128;
 pub fn replace(document: &Document, id: NodeId, data: &Data, layout: Layout) -> Splice {
     let node = document.node(id);
     let all = Span {
-        start: node.outer.start,
+        start: node.outer_start,
         end: node.span.end,
     };
     if is_root(document, id) {
@@ -46,7 +46,7 @@ pub fn replace(document: &Document, id: NodeId, data: &Data, layout: Layout) -> 
     let in_place = one_line || scalar.is_some();
     if in_place && !was_block {
         if is_block_scalar(node) {
-            site.comment = comment_beside(source, node.span.start, node.body.start);
+            site.comment = comment_beside(source, node.span.start, node.body_start);
         }
         let (span, mut text) = before_scalar(document, id, all, column);
         site.line(Some(node), data, scalar, one_line, &mut text);
@@ -54,7 +54,7 @@ pub fn replace(document: &Document, id: NodeId, data: &Data, layout: Layout) -> 
     }
     let span = from_indicator(document, id, all);
     let head = if is_block_scalar(node) {
-        node.body.start
+        node.body_start
     } else {
         node.span.start
     };
@@ -296,7 +296,7 @@ fn comment_beside(source: &[u8], start: u32, end: u32) -> Vec<u8> {
 /// What stays before a new value: the anchor, by which others stand for it, and for a string a tag
 /// of the user's own. A blank follows each.
 fn properties(document: &Document, node: &Node, data: &Data) -> Vec<u8> {
-    let span = node.outer.start as usize..node.span.start.max(node.outer.start) as usize;
+    let span = node.outer_start as usize..node.span.start.max(node.outer_start) as usize;
     let is_string = matches!(data, Data::Scalar(Type::Str, _));
     let mut kept = Vec::new();
     for line in document.source[span].split(|&b| b == b'\n') {
@@ -338,7 +338,7 @@ pub(super) fn indicator(document: &Document, id: NodeId) -> Option<usize> {
         Some(before) => document.node(before).span.end,
         None => document.node(parent).span.start,
     };
-    let end = document.node(id).outer.start as usize;
+    let end = document.node(id).outer_start as usize;
     sign_between(document, sign, from as usize, end)
 }
 

@@ -11,6 +11,7 @@ mod comments;
 mod cook;
 mod edit;
 mod emit;
+mod line;
 mod names;
 mod parse;
 mod remove;

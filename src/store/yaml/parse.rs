@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 mod attach;
 mod flow;
+mod lines;
 mod stream;
 
 /// What a node is to the collection around it.
@@ -72,6 +73,7 @@ struct Parser<'s> {
     inserts: Vec<Insert>,
     /// The token whose comments have been taken last.
     seen: bool,
+    by_lines: bool,
 }
 
 /// Parses a YAML text, in memory proportional to it and without recursion.
@@ -86,10 +88,11 @@ pub fn parse(
     source: Zeroizing<Vec<u8>>,
     options: ParseOptions,
 ) -> std::result::Result<Document, ParseError> {
-    document(source, options).map_err(|error| *error)
+    document(source, options, true).map_err(|error| *error)
 }
 
-fn document(source: Zeroizing<Vec<u8>>, options: ParseOptions) -> Result<Document> {
+/// As [`parse`]; `by_lines` allows the short cut of [`lines`], which must not make a difference.
+fn document(source: Zeroizing<Vec<u8>>, options: ParseOptions, by_lines: bool) -> Result<Document> {
     check(&source)?;
     let parser = Parser {
         source: &source,
@@ -101,6 +104,7 @@ fn document(source: Zeroizing<Vec<u8>>, options: ParseOptions) -> Result<Documen
         pending: Pending::default(),
         inserts: Vec::new(),
         seen: false,
+        by_lines,
     };
     let (mut document, inserts) = parser.stream()?;
     let renumber = weave(&mut document.nodes, &mut document.branches, inserts);
@@ -208,6 +212,9 @@ impl Parser<'_> {
         let token = self.peek()?;
         match token.kind {
             Sign::Key => {
+                if self.lines(token)? {
+                    return Ok(());
+                }
                 self.set_state(State::BlockValue);
                 self.skip();
                 let next = self.peek()?;
@@ -485,9 +492,9 @@ mod tests {
         let d = read("a: !!str &x  'b' # c\n");
         let node = value(&d);
         assert_eq!(text(&d, node.span), "'b'");
-        assert_eq!(text(&d, node.outer), "!!str &x  'b'");
+        assert_eq!(text(&d, node.outer()), "!!str &x  'b'");
         assert_eq!(text(&d, node.tag), "!!str");
-        assert_eq!(node.body, node.span);
+        assert_eq!(node.body(), node.span);
     }
 
     #[test]
@@ -508,7 +515,7 @@ mod tests {
                 .find(|n| matches!(n.style, Style::Literal | Style::Folded));
             let node = node.unwrap();
             assert_eq!(text(&d, node.span), span, "{source:?}");
-            assert_eq!(text(&d, node.body), body, "{source:?}");
+            assert_eq!(text(&d, node.body()), body, "{source:?}");
         }
         let indents = |source| {
             read(source)

@@ -53,7 +53,7 @@ impl Parts {
         match (self.before, self.next) {
             (Some(before), _) => {
                 let from = document.node(before).span.end as usize;
-                let to = document.node(self.first).outer.start as usize;
+                let to = document.node(self.first).outer_start as usize;
                 let comma = sign_between(document, b',', from, to);
                 Span::new(
                     comma.unwrap_or(from),
@@ -61,9 +61,9 @@ impl Parts {
                 )
             }
             (None, next) => Span {
-                start: document.node(self.first).outer.start,
+                start: document.node(self.first).outer_start,
                 end: next.map_or(document.node(self.value).span.end, |next| {
-                    document.node(next).outer.start
+                    document.node(next).outer_start
                 }),
             },
         }
@@ -102,7 +102,7 @@ fn begin(document: &Document, around: NodeId, first: NodeId, before: Option<Node
         Kind::Sequence => b'-',
         _ => b'?',
     };
-    let start = document.node(first).outer.start as usize;
+    let start = document.node(first).outer_start as usize;
     sign_between(document, sign, from as usize, start).unwrap_or(start)
 }
 
@@ -149,7 +149,7 @@ fn behind_joining(document: &Document, above: &Node, mut at: usize) -> usize {
         if !is_empty && blanks < indent {
             return joining;
         }
-        let joins = !is_empty || keeps || blanks > indent || above.body.is_empty();
+        let joins = !is_empty || keeps || blanks > indent || above.body().is_empty();
         let next = next_line(source, at);
         if joins {
             joining = next.unwrap_or(source.len());

@@ -67,6 +67,34 @@ pub fn is_string(text: &[u8]) -> bool {
     }
 }
 
+/// The type of a plain scalar without tag that is its own canonical text and shows that at once.
+#[inline]
+pub(super) fn by_look(text: &[u8]) -> Option<Type> {
+    match HINTS[usize::from(*text.first()?)] {
+        Hint::String => Some(Type::Str),
+        Hint::Number if is_plain_int(text) => Some(Type::Int),
+        Hint::Number if is_plain_decimal(text) => Some(Type::Float),
+        _ => None,
+    }
+}
+
+/// Whether `text` is a float in canonical form that is seen to be without computing it: no two
+/// decimals of at most fifteen digits are the same float.
+fn is_plain_decimal(text: &[u8]) -> bool {
+    let number = text.strip_prefix(b"-").unwrap_or(text);
+    let Some(point) = number
+        .iter()
+        .position(|b| *b == b'.')
+        .filter(|_| number.len() <= 16)
+    else {
+        return false;
+    };
+    let (whole, part) = (&number[..point], &number[point + 1..]);
+    let no_zeros = whole == b"0" || matches!(whole.first(), Some(b'1'..=b'9'));
+    let digits = whole.iter().chain(part).all(u8::is_ascii_digit);
+    no_zeros && digits && matches!(part.last(), Some(b'1'..=b'9'))
+}
+
 fn tag(tag: &[u8]) -> Tag {
     let Some(first) = tag.first() else {
         return Tag::None;
@@ -499,6 +527,20 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_seen_at_once_is_what_is_computed(text in "-?(0|[0-9]{1,9})[.]?[0-9]{0,9}") {
+            if let Some(ty) = by_look(text.as_bytes()) {
+                let found = number(text.as_bytes());
+                prop_assert_eq!((found.ty, &*found.text), (ty, text.as_bytes()));
+            }
+        }
+
+        #[test]
+        fn decimals_are_seen_at_once(whole in 0u32..100_000, part in 0u32..100_000_000) {
+            let text = format!("{whole}.{part:08}1");
+            prop_assert_eq!(by_look(text.as_bytes()), Some(Type::Float));
+        }
+
         #[test]
         fn canonical_texts_of_numbers_resolve_to_themselves(text in "[-+]?[0-9box_.eE:TZ+-]{1,12}") {
             let Ok(first) = resolve(text.as_bytes(), b"", false) else { return Ok(()) };

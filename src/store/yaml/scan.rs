@@ -9,6 +9,7 @@ use crate::store::MAX_DEPTH;
 use std::collections::HashSet;
 
 mod indicators;
+mod lines;
 mod outside;
 
 /// A place where a key may have begun.

@@ -19,7 +19,7 @@ fn is_block_scalar(node: &Node) -> bool {
 
 /// True where only the lines of a block scalar are replaced and its header stays.
 fn keeps_header(document: &Document, node: &Node) -> bool {
-    is_block_scalar(node) && !is_typed_tag(document.slice(node.tag)) && !node.body.is_empty()
+    is_block_scalar(node) && !is_typed_tag(document.slice(node.tag)) && !node.body().is_empty()
 }
 
 /// The lines that a token takes the place of; of a block that keeps blank lines, at the end of a
@@ -29,16 +29,16 @@ fn lines(document: &Document, node: &Node) -> Span {
     let end = if keeps {
         document.source.len()
     } else {
-        node.body.end as usize
+        node.span.end as usize
     };
-    Span::new(node.body.start as usize, end)
+    Span::new(node.body_start as usize, end)
 }
 
 /// True for what the metadata block behind it would follow without a line end between: only blanks
 /// are left of the text.
 fn is_open_ended(document: &Document, node: &Node) -> bool {
     let mut behind = &document.source[node.span.end as usize..];
-    if node.body.is_empty() {
+    if node.body().is_empty() {
         // The rest of the header's line may be a comment.
         let line_end = (0..behind.len()).find(|&at| break_len(behind, at) > 0);
         behind = &behind[line_end.unwrap_or(behind.len())..];
@@ -62,12 +62,12 @@ pub fn region(document: &Document, id: NodeId) -> Span {
 /// Tag and anchor belong to the region, unless they stand on a line of their own: a comment may
 /// lie between. A typed tag always does.
 fn region_start(document: &Document, node: &Node) -> u32 {
-    let before = &document.source[node.outer.start as usize..node.span.start as usize];
+    let before = &document.source[node.outer_start as usize..node.span.start as usize];
     let apart = (0..before.len()).any(|at| break_len(before, at) > 0);
     if apart && !is_typed_tag(document.slice(node.tag)) {
         node.span.start
     } else {
-        node.outer.start
+        node.outer_start
     }
 }
 
@@ -175,7 +175,7 @@ pub fn open(document: &Document, id: NodeId, value: Value<'_>) -> Splice {
             header(document, node),
             &mut text,
         ) {
-            return Splice::new(node.body, text);
+            return Splice::new(node.body(), text);
         }
         text.clear();
     }
@@ -211,7 +211,7 @@ fn write_value(document: &Document, node: &Node, value: Value<'_>, out: &mut Vec
 
 /// The header of a block scalar, `|2-` and the like, without a comment.
 fn header<'d>(document: &'d Document, node: &Node) -> &'d [u8] {
-    let text = &document.source[node.span.start as usize..node.body.start as usize];
+    let text = &document.source[node.span.start as usize..node.body_start as usize];
     let end = text
         .iter()
         .position(|b| !matches!(b, b'|' | b'>' | b'+' | b'-' | b'0'..=b'9'));
@@ -286,10 +286,10 @@ fn comment(text: &[u8]) -> Vec<u8> {
 /// See [`crate::store::Store::open_list_comment`].
 pub fn open_list_comment(document: &Document, id: NodeId, text: &[u8]) -> Splice {
     let node = document.node(id);
-    let before = &document.source[..node.outer.start as usize];
+    let before = &document.source[..node.outer_start as usize];
     let dash = before.trim_ascii_end().len().saturating_sub(1);
     if node.in_flow || before.get(dash) != Some(&b'-') {
-        return Splice::new(node.outer, b"null");
+        return Splice::new(node.outer(), b"null");
     }
     let end = node.span.end as usize;
     let Some(start) = empties(document, id) else {
@@ -328,7 +328,7 @@ pub fn expand(
     } else {
         flow(document, node.target, leaf, &mut text);
     }
-    Splice::new(node.outer, text)
+    Splice::new(node.outer(), text)
 }
 
 /// The scalar `id`, or its token, at the place of the alias `at`.

@@ -78,13 +78,13 @@ fn problems(document: &Document) -> Vec<String> {
         if node.end as usize <= id || node.end as usize > document.nodes.len() {
             wrong(id, "ends before it begins");
         }
-        if node.outer.start > node.span.start
+        if node.outer_start > node.span.start
             || node.span.start > node.span.end
             || node.span.end as usize > document.source.len()
         {
             wrong(id, "is out of bounds");
         }
-        if node.body.start < node.span.start || node.body.end > node.span.end {
+        if node.body_start < node.span.start || node.body().end > node.span.end {
             wrong(id, "has a body that is not inside of it");
         }
         if node.kind == Kind::Comment {
@@ -95,10 +95,10 @@ fn problems(document: &Document) -> Vec<String> {
         }
         if let Some((end, parent, last)) = open.last_mut() {
             let parent = &document.nodes[*parent];
-            if node.outer.start < parent.span.start || node.span.end > parent.span.end {
+            if node.outer_start < parent.span.start || node.span.end > parent.span.end {
                 wrong(id, "is not inside of its parent");
             }
-            if node.end > *end || node.outer.start < *last {
+            if node.end > *end || node.outer_start < *last {
                 wrong(id, "overlaps");
             }
             *last = node.span.end;
@@ -240,10 +240,10 @@ proptest! {
         let text = lines.join("\n");
         if let Ok(document) = read(text.as_bytes()) {
             let nodes = document.nodes.iter().filter(|n| n.kind == Kind::Comment);
-            let blocks = document.nodes.iter().filter(|n| n.body != n.span);
+            let blocks = document.nodes.iter().filter(|n| n.body() != n.span);
             let count = |span| memchr::memchr_iter(b'#', document.slice(span)).count();
-            let in_blocks: usize = blocks.map(|n| count(n.body)).sum();
-            let in_text: usize = document.nodes.iter().filter(|n| n.kind == Kind::Scalar && n.body == n.span)
+            let in_blocks: usize = blocks.map(|n| count(n.body())).sum();
+            let in_text: usize = document.nodes.iter().filter(|n| n.kind == Kind::Scalar && n.body() == n.span)
                 .map(|n| count(n.span)).sum();
             let signs = memchr::memchr_iter(b'#', text.as_bytes()).count();
             prop_assert_eq!(nodes.count() + in_blocks + in_text, signs);

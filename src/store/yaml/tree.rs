@@ -2,7 +2,7 @@
 
 use super::cook;
 use super::names::handle_len;
-use super::resolve::resolve;
+use super::resolve::{by_look, resolve};
 use super::text::{Result, error};
 use super::token::{Block, Kind as Token, Token as Piece};
 use crate::document::{BeyondSops, Kind, Node, NodeId, Span, Style, Text, Type};
@@ -89,6 +89,7 @@ impl<'s> Tree<'s> {
         self.beyond_sops.get_or_insert((what, id));
     }
 
+    #[inline(always)]
     fn push(
         &mut self,
         kind: Kind,
@@ -98,13 +99,10 @@ impl<'s> Tree<'s> {
         place: Place,
     ) -> NodeId {
         let id = self.next();
-        let outer = if own.span.is_empty() {
-            span
+        let outer_start = if own.span.is_empty() {
+            span.start
         } else {
-            Span {
-                start: own.span.start,
-                end: span.end,
-            }
+            own.span.start
         };
         self.nodes.push(Node {
             kind,
@@ -114,13 +112,14 @@ impl<'s> Tree<'s> {
             in_flow: place.in_flow,
             inline: false,
             span,
-            body: span,
-            outer,
+            is_cooked: false,
+            body_start: span.start,
+            outer_start,
             tag: own.tag,
-            text: Text::Source(Span {
+            text_span: Span {
                 start: span.start,
                 end: span.start,
-            }),
+            },
             indent: place.indent,
             end: id + 1,
             target: id,
@@ -168,16 +167,46 @@ impl<'s> Tree<'s> {
         };
         if let Some(block) = block {
             let node = &mut self.nodes[id as usize];
-            node.body = block.body;
+            node.body_start = block.body.start;
             node.indent = block.indent;
         }
         if style == Style::Plain || !own.tag.is_empty() {
             self.resolve(id, text, style != Style::Plain)?;
         } else {
             let node = &mut self.nodes[id as usize];
-            (node.ty, node.text) = (Type::Str, text);
+            node.ty = Type::Str;
+            node.set_text(text);
         }
         Ok(id)
+    }
+
+    /// A scalar on one line without properties, whose text stands in the source as it is; with its
+    /// type.
+    #[inline]
+    pub(super) fn leaf(
+        &mut self,
+        style: Style,
+        span: Span,
+        place: Place,
+    ) -> Result<(NodeId, Type)> {
+        let id = self.push(Kind::Scalar, style, span, Properties::default(), place);
+        let quotes = u32::from(style != Style::Plain);
+        let text = Span {
+            start: span.start + quotes,
+            end: span.end - quotes,
+        };
+        let ty = match style {
+            Style::Plain => by_look(&self.source[text.range()]),
+            _ => Some(Type::Str),
+        };
+        let node = &mut self.nodes[id as usize];
+        node.text_span = text;
+        if let Some(ty) = ty {
+            node.ty = ty;
+            return Ok((id, ty));
+        }
+        self.resolve(id, Text::Source(text), false)?;
+        Ok((id, self.nodes[id as usize].ty))
     }
 
     /// Writes to `cooked` what `inner` means.
@@ -220,31 +249,34 @@ impl<'s> Tree<'s> {
         } else {
             self.tag(written)?
         };
+        let cooked;
         let spelled = match text {
             Text::Source(span) => &self.source[span.range()],
-            Text::Cooked(span) => &self.cooked[span.range()],
+            Text::Cooked(span) => {
+                cooked = Zeroizing::new(self.cooked[span.range()].to_vec());
+                cooked.as_slice()
+            }
         };
         let resolved = match resolve(spelled, &tag, quoted) {
             Ok(resolved) => resolved,
             Err(problem) => return error(span.start as usize, problem),
         };
         let (ty, beyond_sops) = (resolved.ty, resolved.beyond_sops);
-        let canonical = match resolved.text {
-            Cow::Borrowed(same) if std::ptr::eq(same, spelled) => None,
-            other => Some(Zeroizing::new(other.into_owned())),
-        };
-        let text = match canonical {
-            None => text,
-            Some(canonical) => self.push_cooked(&canonical),
+        let text = match resolved.text {
+            Cow::Borrowed(same) if std::ptr::eq(same, spelled) => text,
+            Cow::Borrowed(word) => self.push_cooked(word),
+            Cow::Owned(canonical) => self.push_cooked(&Zeroizing::new(canonical)),
         };
         let node = &mut self.nodes[id as usize];
-        (node.ty, node.text) = (ty, text);
+        node.ty = ty;
+        node.set_text(text);
         if beyond_sops {
             self.beyond(BeyondSops::Number, id);
         }
         Ok(())
     }
 
+    #[inline]
     fn push_cooked(&mut self, text: &[u8]) -> Text {
         self.reserve(text.len());
         let from = self.cooked.len();
@@ -316,8 +348,6 @@ impl<'s> Tree<'s> {
         let node = &mut self.nodes[id as usize];
         node.end = next;
         node.span.end = end;
-        node.outer.end = end;
-        node.body = node.span;
     }
 
     /// The node that `id` stands for: itself, or what it is an alias of.
@@ -327,7 +357,7 @@ impl<'s> Tree<'s> {
 
     /// The canonical text of a scalar.
     pub(super) fn text(&self, node: &Node) -> &[u8] {
-        match node.text {
+        match node.text() {
             Text::Source(span) => &self.source[span.range()],
             Text::Cooked(span) => &self.cooked[span.range()],
         }
@@ -376,10 +406,23 @@ impl<'s> Tree<'s> {
         let keys = self
             .keys(mapping)
             .filter(|key| self.meant(*key).kind == Kind::Scalar);
-        let mut keys: Vec<NodeId> = keys.collect();
-        keys.sort_by_key(|key| self.text(self.meant(*key)));
-        let twice = keys.windows(2).filter(|two| self.same_key(two[0], two[1]));
-        match twice.map(|two| two[1]).min() {
+        let mut keys: Vec<(u64, NodeId)> = keys
+            .map(|key| (digest(self.text(self.meant(key))), key))
+            .collect();
+        let key_is = |key: NodeId| {
+            let meant = self.meant(key);
+            (self.text(meant), meant.ty == Type::Str, key)
+        };
+        // Texts are compared only where their digests are the same, which can be brought about, but
+        // costs no more than to sort by text.
+        keys.sort_unstable_by(|one, other| {
+            let digests = one.0.cmp(&other.0);
+            digests.then_with(|| key_is(one.1).cmp(&key_is(other.1)))
+        });
+        let twice = keys
+            .windows(2)
+            .filter(|two| two[0].0 == two[1].0 && self.same_key(two[0].1, two[1].1));
+        match twice.map(|two| two[1].1).min() {
             Some(key) => Err(self.duplicate(key)),
             None => Ok(()),
         }
@@ -432,6 +475,21 @@ impl<'s> Tree<'s> {
         }
         Ok(())
     }
+}
+
+/// A number that is the same for the same texts, and seldom for others.
+fn digest(text: &[u8]) -> u64 {
+    // An odd number of which half the bits are set.
+    const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
+    let (eights, rest) = text.as_chunks::<8>();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    let mix = |sum: u64, eight: &[u8; 8]| {
+        (sum ^ u64::from_le_bytes(*eight))
+            .wrapping_mul(FACTOR)
+            .rotate_left(29)
+    };
+    mix(eights.iter().fold(text.len() as u64, mix), &last)
 }
 
 /// `!!str` for `tag:yaml.org,2002:str`, anything else as it is.

@@ -1,7 +1,6 @@
 //! Comments as nodes: into the tree of tokens goes each comment line, where sops has it.
 
-use crate::document::{Branch, Kind, Node, NodeId, Span, Style, Text, Type};
-use std::collections::VecDeque;
+use crate::document::{Branch, Kind, Node, NodeId, Span, Style, Type};
 
 /// No collection: the comment stands beside the root.
 pub(super) const OUTSIDE: NodeId = NodeId::MAX;
@@ -23,15 +22,11 @@ pub(super) struct Insert {
     pub(super) inline: bool,
 }
 
-/// Puts comments among nodes in one pass, in the room of the nodes themselves.
+/// Numbers nodes anew among which there is room for comments, and puts those there.
 struct Weave<'n> {
-    nodes: &'n mut Vec<Node>,
-    /// How many nodes have been taken out.
-    read: usize,
-    /// How many have been put back, comments among them.
-    written: usize,
-    /// Taken out to make room, and next to be put back.
-    saved: VecDeque<Node>,
+    nodes: &'n mut [Node],
+    /// The number of the next node.
+    next: NodeId,
     /// The collections that are open: their old numbers, old ends and new numbers.
     open: Vec<(NodeId, NodeId, NodeId)>,
 }
@@ -49,17 +44,15 @@ pub(super) fn weave(
         id + inserts.partition_point(|insert| insert.before <= id) as NodeId
     };
     if !inserts.is_empty() {
-        nodes.reserve_exact(inserts.len());
+        make_room(nodes, &inserts);
         let mut weave = Weave {
             nodes,
-            read: 0,
-            written: 0,
-            saved: VecDeque::new(),
+            next: 0,
             open: Vec::new(),
         };
         let mut rest = inserts.as_slice();
         for (number, branch) in branches.iter_mut().enumerate() {
-            let first = weave.next();
+            let first = weave.next;
             for id in branch.first..branch.end {
                 rest = weave.comments(rest, |insert| {
                     insert.before == id && insert.branch == number
@@ -72,41 +65,51 @@ pub(super) fn weave(
             branch.root = branch.root.map(|id| renumber(&inserts, id));
             branch.metadata = branch.metadata.map(|id| renumber(&inserts, id));
             branch.first = first;
-            branch.end = weave.next();
+            branch.end = weave.next;
         }
     }
     move |id| renumber(&inserts, id)
 }
 
+/// Moves every node behind the room for what is inserted before it.
+fn make_room(nodes: &mut Vec<Node>, inserts: &[Insert]) {
+    let mut end = nodes.len();
+    let room = inserts.iter().map(comment);
+    nodes.reserve_exact(inserts.len());
+    nodes.extend(room);
+    for (number, insert) in inserts.iter().enumerate().rev() {
+        let start = insert.before as usize;
+        nodes.copy_within(start..end, start + number + 1);
+        end = start;
+    }
+}
+
+/// The node of a comment, but for its place.
+fn comment(insert: &Insert) -> Node {
+    let text = Span {
+        start: insert.span.start + 1,
+        end: insert.span.end,
+    };
+    Node {
+        kind: Kind::Comment,
+        style: Style::Plain,
+        ty: Type::Null,
+        is_key: false,
+        in_flow: false,
+        inline: insert.inline,
+        span: insert.span,
+        is_cooked: false,
+        body_start: insert.span.start,
+        outer_start: insert.span.start,
+        tag: Span::default(),
+        text_span: text,
+        indent: 0,
+        end: 0,
+        target: 0,
+    }
+}
+
 impl Weave<'_> {
-    /// The number of the next node to be put back.
-    fn next(&self) -> NodeId {
-        self.written as NodeId
-    }
-
-    fn take(&mut self) -> Node {
-        self.saved.pop_front().unwrap_or_else(|| {
-            self.read += 1;
-            self.nodes[self.read - 1]
-        })
-    }
-
-    fn put(&mut self, node: Node) {
-        if let Some(unread) = self
-            .nodes
-            .get(self.read)
-            .filter(|_| self.read == self.written)
-        {
-            self.saved.push_back(*unread);
-            self.read += 1;
-        }
-        match self.nodes.get_mut(self.written) {
-            Some(slot) => *slot = node,
-            None => self.nodes.push(node),
-        }
-        self.written += 1;
-    }
-
     /// Places the comments at the start of `inserts` for which `here` holds; gives the others.
     fn comments<'i>(
         &mut self,
@@ -130,14 +133,15 @@ impl Weave<'_> {
             if !ends(id, end) {
                 break;
             }
-            self.nodes[new as usize].end = self.next();
+            self.nodes[new as usize].end = self.next;
             self.open.pop();
         }
     }
 
+    #[inline]
     fn node(&mut self, id: NodeId, renumber: impl Fn(NodeId) -> NodeId) {
-        let mut node = self.take();
-        let new = self.next();
+        let new = self.next;
+        let node = &mut self.nodes[new as usize];
         if matches!(node.kind, Kind::Mapping | Kind::Sequence) {
             self.open.push((id, node.end, new));
         }
@@ -147,31 +151,17 @@ impl Weave<'_> {
         } else {
             new
         };
-        self.put(node);
+        self.next += 1;
     }
 
     fn comment(&mut self, insert: &Insert) {
-        let id = self.next();
+        let id = self.next;
         let container = self.open.last().map(|open| &self.nodes[open.2 as usize]);
-        let text = Span {
-            start: insert.span.start + 1,
-            end: insert.span.end,
-        };
-        self.put(Node {
-            kind: Kind::Comment,
-            style: Style::Plain,
-            ty: Type::Null,
-            is_key: false,
-            in_flow: container.is_some_and(|node| node.style == Style::Flow),
-            inline: insert.inline,
-            span: insert.span,
-            body: insert.span,
-            outer: insert.span,
-            tag: Span::default(),
-            text: Text::Source(text),
-            indent: container.map_or(0, |node| node.indent),
-            end: id + 1,
-            target: id,
-        });
+        let mut node = comment(insert);
+        node.in_flow = container.is_some_and(|node| node.style == Style::Flow);
+        node.indent = container.map_or(0, |node| node.indent);
+        (node.end, node.target) = (id + 1, id);
+        self.nodes[id as usize] = node;
+        self.next += 1;
     }
 }
