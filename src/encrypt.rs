@@ -9,7 +9,7 @@ use crate::crypto::{
 use crate::decrypt::{self, DecryptError, DecryptOptions};
 use crate::document::{
     Document, Kind, Leaf, LeafKind, Leaves, NodeId, Path, Splice, Type, Value, canonical,
-    drop_contained, splice,
+    drop_contained, same_leaves, splice,
 };
 use crate::metadata::{Metadata, Selection, Spelling};
 use crate::store::{Layout, ParseError, ParseOptions, Store};
@@ -83,6 +83,26 @@ pub enum EncryptError {
 /// # Errors
 /// [`EncryptError`]; see there.
 pub fn encrypt(document: &Document, how: Encryption<'_>) -> Result<Encrypted, EncryptError> {
+    let mut splices = how.store.normal_form(document);
+    if splices.is_empty() {
+        return encrypt_normal(document, &document.source, how);
+    }
+    let text = splice(&document.source, &mut splices);
+    let normal = how.store.parse(text, how.parsing);
+    let normal = normal.map_err(EncryptError::SelfCheckParse)?;
+    if !same_leaves(document, &normal) {
+        let offset = splices[0].span.range().start;
+        return Err(EncryptError::SelfCheck { offset });
+    }
+    encrypt_normal(&normal, &document.source, how)
+}
+
+/// Encrypts a document in normal form, whose text was `original` before.
+fn encrypt_normal(
+    document: &Document,
+    original: &Zeroizing<Vec<u8>>,
+    how: Encryption<'_>,
+) -> Result<Encrypted, EncryptError> {
     let Encryption {
         store,
         parsing,
@@ -113,13 +133,17 @@ pub fn encrypt(document: &Document, how: Encryption<'_>) -> Result<Encrypted, En
         spellings: Vec::new(),
         pending: None,
         in_place: in_place(document, &metadata.selection),
+        last_covered: false,
         sealed: 0,
         clear: 0,
     };
     sealing.walk()?;
     let (mut splices, sealed, clear) = (sealing.splices, sealing.sealed, sealing.clear);
     let mac = sealing.mac.finish();
-    let spellings = sealing.spellings;
+    let mut spellings = sealing.spellings;
+    if document.source != *original {
+        spellings.push((Spelling::WHOLE.to_owned(), original.clone()));
+    }
     let mut seal = Seal {
         sealer: &sealer,
         nonces: &mut nonces,
@@ -140,6 +164,7 @@ pub fn encrypt(document: &Document, how: Encryption<'_>) -> Result<Encrypted, En
     let text = splice(&document.source, &mut splices);
     let check = Check {
         plain: document,
+        original,
         store,
         parsing,
         metadata: &metadata,
@@ -235,6 +260,8 @@ struct Sealing<'a, 'r> {
     spellings: Vec<(String, Zeroizing<Vec<u8>>)>,
     pending: Option<Pending>,
     in_place: Vec<bool>,
+    /// Whether the value that was met last is encrypted.
+    last_covered: bool,
     sealed: usize,
     clear: usize,
 }
@@ -285,8 +312,10 @@ impl<'a> Sealing<'a, '_> {
         leaves: &Leaves<'_, &'a Selection>,
     ) -> Result<(), EncryptError> {
         let text = self.document.value(leaf.id).text;
+        let covered = self.selection.covers(leaf)
+            || (self.last_covered && self.store.belongs_to_value(self.document, leaf.id));
         // A comment that did not open when the file was read stays the token that it is.
-        if text.is_empty() || !self.selection.covers(leaf) || Token::looks_like(text) {
+        if text.is_empty() || !covered || Token::looks_like(text) {
             return Ok(());
         }
         let token = self.seal.token(text, TokenType::Comment, leaves.aad())?;
@@ -306,6 +335,7 @@ impl<'a> Sealing<'a, '_> {
     ) -> Result<(), EncryptError> {
         let value = self.document.value(leaf.id);
         let covered = self.selection.covers(leaf) && value.ty != Type::Null;
+        self.last_covered = covered;
         if covered || !self.only_encrypted {
             self.mac.update(value.text);
         }
@@ -426,6 +456,8 @@ impl<'a> Sealing<'a, '_> {
 /// The self-check: what was written decrypts to what was read.
 struct Check<'a> {
     plain: &'a Document,
+    /// What must come back.
+    original: &'a [u8],
     store: &'a dyn Store,
     parsing: ParseOptions,
     metadata: &'a Metadata,
@@ -456,10 +488,10 @@ impl Check<'_> {
             None,
         )
         .map_err(|error| EncryptError::SelfCheckDecrypt(Box::new(error)))?;
-        if *back.text == *self.plain.source {
+        if *back.text == *self.original {
             return Ok(document.source);
         }
-        let pairs = back.text.iter().zip(self.plain.source.iter());
+        let pairs = back.text.iter().zip(self.original);
         let offset = pairs.take_while(|(a, b)| a == b).count();
         Err(EncryptError::SelfCheck { offset })
     }

@@ -75,12 +75,9 @@ fn identity(store: &'static dyn Store, bytes: &[u8]) {
         Err(error) => panic!("a text that parses does not encrypt: {error}"),
     };
     let sealed = parse(store, &encrypted.text).expect("the encrypted text parses");
-    let block = sealed
-        .branches
-        .iter()
-        .find_map(|branch| branch.metadata)
-        .expect("the encrypted text has metadata");
-    let metadata = Metadata::from_data(&sealed.data(sealed.node(block).end)).expect("metadata");
+    let block = store.metadata(&sealed).expect("metadata that is a tree");
+    let block = block.expect("the encrypted text has metadata");
+    let metadata = Metadata::from_data(&block).expect("metadata");
     let options = DecryptOptions::default();
     let plain = decrypt(&sealed, store, &metadata, &KEY, options, None).expect("it decrypts");
     assert!(plain.text.as_slice() == bytes, "other bytes came back");

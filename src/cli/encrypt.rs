@@ -165,7 +165,7 @@ impl Encrypt {
         };
         let mut there = Input::read(context, Some(path), &types, None, Purpose::Read).ok()?;
         let document = there.parse().ok()?;
-        let metadata = unlock::metadata(&there.name, &document).ok()?;
+        let metadata = unlock::metadata(&there.name, there.store, &document).ok()?;
         let same = metadata.keys.same_recipients(&plan.keys)
             && metadata.keys.needed() == plan.keys.needed()
             && metadata.selection == plan.selection

@@ -6,21 +6,24 @@
 use crate::document::{Data, Document, NodeId, Span, Splice, Value};
 use zeroize::Zeroizing;
 
+mod dotenv;
+mod flat;
 mod json;
 mod yaml;
 
+pub use dotenv::Dotenv;
 pub use json::Json;
 pub use yaml::Yaml;
 
 /// Every format.
-pub static STORES: [&dyn Store; 2] = [&Json, &Yaml];
+pub static STORES: [&dyn Store; 3] = [&Json, &Yaml, &Dotenv];
 
-/// The store whose suffix `name` ends with.
+/// The store that knows the file name `name` (a path, or its end), in any case.
 #[must_use]
 pub fn by_file_name(name: &str) -> Option<&'static dyn Store> {
     let name = name.to_ascii_lowercase();
-    let fits = |store: &&&dyn Store| store.suffixes().iter().any(|end| name.ends_with(end));
-    STORES.iter().find(fits).copied()
+    let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    STORES.iter().find(|store| store.is_named(name)).copied()
 }
 
 /// The store called `name`.
@@ -79,6 +82,11 @@ pub trait Store: Sync {
     /// The ends of file names that tell this format, with their dot, in lower case.
     fn suffixes(&self) -> &'static [&'static str];
 
+    /// Whether a file of this name, in lower case and without folders, is of this format.
+    fn is_named(&self, name: &str) -> bool {
+        self.suffixes().iter().any(|end| name.ends_with(end))
+    }
+
     /// Parses `source`, in memory proportional to it, without recursion.
     ///
     /// # Errors
@@ -88,6 +96,29 @@ pub trait Store: Sync {
         source: Zeroizing<Vec<u8>>,
         options: ParseOptions,
     ) -> Result<Document, ParseError>;
+
+    /// The metadata of `document`, nested as [`crate::metadata`] reads it: that of the first branch
+    /// that has any.
+    ///
+    /// # Errors
+    /// [`ParseError`] where the format spells nesting by names, and the names make no tree.
+    fn metadata(&self, document: &Document) -> Result<Option<Data>, ParseError> {
+        let key = document.branches.iter().find_map(|branch| branch.metadata);
+        Ok(key.map(|key| document.data(document.node(key).end)))
+    }
+
+    /// What makes of a text one in *normal form*: with the same leaves and comments, but free of
+    /// what the reader of sops refuses or loses, and such that tokens alone bring back every byte.
+    /// Nothing where the text is in normal form; so is every encrypted text.
+    fn normal_form(&self, _: &Document) -> Vec<Splice> {
+        Vec::new()
+    }
+
+    /// Whether the comment at `id` may be a part of the value before it, for other readers of the
+    /// format: then it is as secret as that value.
+    fn belongs_to_value(&self, _: &Document, _id: NodeId) -> bool {
+        false
+    }
 
     /// The region of a leaf, an alias or a collection in `document`.
     fn region(&self, document: &Document, id: NodeId) -> Span;
