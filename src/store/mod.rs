@@ -8,15 +8,17 @@ use zeroize::Zeroizing;
 
 mod dotenv;
 mod flat;
+mod ini;
 mod json;
 mod yaml;
 
 pub use dotenv::Dotenv;
+pub use ini::Ini;
 pub use json::Json;
 pub use yaml::Yaml;
 
 /// Every format.
-pub static STORES: [&dyn Store; 3] = [&Json, &Yaml, &Dotenv];
+pub static STORES: [&dyn Store; 4] = [&Json, &Yaml, &Ini, &Dotenv];
 
 /// The store that knows the file name `name` (a path, or its end), in any case.
 #[must_use]
