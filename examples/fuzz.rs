@@ -25,8 +25,8 @@ type Running = Arc<Mutex<Option<(Instant, Vec<u8>)>>>;
 /// How long a single input may take.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// Pieces of the two languages, thrown in at random places.
-const PIECES: [&str; 48] = [
+/// Pieces of the languages, thrown in at random places.
+const PIECES: [&str; 64] = [
     "\n",
     "\r\n",
     "\r",
@@ -75,6 +75,22 @@ const PIECES: [&str; 48] = [
     "😀",
     "\\u00e9",
     "a: b\n",
+    "A=",
+    "export ",
+    "\\n",
+    "\n\n",
+    " \n",
+    "`",
+    "\"\"\"",
+    "=",
+    ";",
+    " ; c",
+    "\\\n",
+    "[s]\n",
+    "- = ",
+    "#\n# a\n",
+    "\u{a0}",
+    "[DEFAULT]",
 ];
 
 /// A small generator of random numbers (xorshift); the quality does not matter here.
@@ -191,7 +207,10 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
         b"[\"a\"][0].b".to_vec(),
     ];
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/plain");
-    let wanted = target.split('_').next().unwrap();
+    let wanted = match target.split('_').next().unwrap() {
+        "dotenv" => "env",
+        other => other,
+    };
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|end| end == wanted) {

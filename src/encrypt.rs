@@ -134,6 +134,7 @@ fn encrypt_normal(
         pending: None,
         in_place: in_place(document, &metadata.selection),
         last_covered: false,
+        last_comment: None,
         sealed: 0,
         clear: 0,
     };
@@ -262,6 +263,8 @@ struct Sealing<'a, 'r> {
     in_place: Vec<bool>,
     /// Whether the value that was met last is encrypted.
     last_covered: bool,
+    /// The comment that was met last, and whether it is encrypted.
+    last_comment: Option<(NodeId, bool)>,
     sealed: usize,
     clear: usize,
 }
@@ -312,8 +315,7 @@ impl<'a> Sealing<'a, '_> {
         leaves: &Leaves<'_, &'a Selection>,
     ) -> Result<(), EncryptError> {
         let text = self.document.value(leaf.id).text;
-        let covered = self.selection.covers(leaf)
-            || (self.last_covered && self.store.belongs_to_value(self.document, leaf.id));
+        let covered = self.covers_comment(leaf);
         // A comment that did not open when the file was read stays the token that it is.
         if text.is_empty() || !covered || Token::looks_like(text) {
             return Ok(());
@@ -326,6 +328,21 @@ impl<'a> Sealing<'a, '_> {
             .push(self.store.seal(self.document, leaf.id, &token));
         self.sealed += 1;
         Ok(())
+    }
+
+    /// Whether a comment is encrypted. One that may be a part of a value is as the value is; where
+    /// comments decide, a part of the comment above the value, and as that is.
+    fn covers_comment(&mut self, leaf: &Leaf) -> bool {
+        let covered = self.selection.covers(leaf);
+        if !self.store.belongs_to_value(self.document, leaf.id) {
+            self.last_comment = Some((leaf.id, covered));
+            return covered;
+        }
+        match self.last_comment {
+            _ if !self.selection.is_by_comment() => covered || self.last_covered,
+            Some((id, above)) if id + 1 == leaf.id => above,
+            _ => covered,
+        }
     }
 
     fn value(

@@ -16,9 +16,11 @@ use zeroize::Zeroizing;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: [Target; 6] = [
     ("yaml_identity", yaml_identity),
     ("json_identity", json_identity),
+    ("dotenv_identity", dotenv_identity),
+    ("ini_identity", ini_identity),
     ("token", token),
     ("path", path),
 ];
@@ -41,22 +43,48 @@ static KEYS: LazyLock<KeyGroups> = LazyLock::new(|| {
 
 /// What YAML parses, encrypts and decrypts to the same bytes.
 pub fn yaml_identity(bytes: &[u8]) {
-    identity(store::by_name("yaml").expect("yaml is built in"), bytes);
+    identity(
+        store::by_name("yaml").expect("yaml is built in"),
+        bytes,
+        &Selection::default(),
+    );
 }
 
 /// What JSON parses, encrypts and decrypts to the same bytes.
 pub fn json_identity(bytes: &[u8]) {
-    identity(store::by_name("json").expect("json is built in"), bytes);
+    identity(
+        store::by_name("json").expect("json is built in"),
+        bytes,
+        &Selection::default(),
+    );
 }
 
-fn identity(store: &'static dyn Store, bytes: &[u8]) {
+/// What dotenv parses, encrypts and decrypts to the same bytes.
+pub fn dotenv_identity(bytes: &[u8]) {
+    flat_identity(store::by_name("dotenv").expect("dotenv is built in"), bytes);
+}
+
+/// What INI parses, encrypts and decrypts to the same bytes.
+pub fn ini_identity(bytes: &[u8]) {
+    flat_identity(store::by_name("ini").expect("ini is built in"), bytes);
+}
+
+/// With everything encrypted, and with one value in clear beside another.
+fn flat_identity(store: &'static dyn Store, bytes: &[u8]) {
+    identity(store, bytes, &Selection::default());
+    let fields = [("encrypted_regex", "[ac-eA]$")];
+    let selection = Selection::from_fields(fields).expect("a pattern");
+    identity(store, bytes, &selection.expect("a selection"));
+}
+
+fn identity(store: &'static dyn Store, bytes: &[u8], selection: &Selection) {
     let Some(document) = parse(store, bytes) else {
         return;
     };
     if document.has_metadata() || document.branches.is_empty() {
         return;
     }
-    let mut metadata = Metadata::new(KEYS.clone(), Selection::default(), false, "3.13.2");
+    let mut metadata = Metadata::new(KEYS.clone(), selection.clone(), false, "3.13.2");
     metadata.last_modified.push_str("2026-01-02T03:04:05Z");
     let how = Encryption {
         store,

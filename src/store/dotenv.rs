@@ -36,7 +36,8 @@ impl Store for Dotenv {
 
     /// Also `.envrc`, `.env.production`, `web.env.local`.
     fn is_named(&self, name: &str) -> bool {
-        name.ends_with(".env") || name.starts_with(".env") || name.contains(".env.")
+        let ends = self.suffixes().iter().any(|end| name.ends_with(end));
+        ends || name.starts_with(".env") || name.contains(".env.")
     }
 
     fn metadata(&self, document: &Document) -> Result<Option<Data>, ParseError> {
@@ -112,6 +113,10 @@ impl Store for Dotenv {
             }
         })
         .collect()
+    }
+
+    fn held(&self, data: Data) -> Data {
+        flat::held(data)
     }
 
     fn region(&self, document: &Document, id: NodeId) -> Span {

@@ -175,6 +175,17 @@ pub(super) fn text_of(data: &Data, name: &str, format: &str) -> Result<Vec<u8>, 
     refused(format!("{name} is {what}, which {format} cannot hold"))
 }
 
+/// What reads back of data: its scalars as text, but for null, which has none. As deep as a store
+/// nests.
+pub(super) fn held(data: Data) -> Data {
+    match data {
+        Data::Scalar(Type::Null, _) | Data::Comment(..) => data,
+        Data::Scalar(ty, text) => Data::str(Zeroizing::new(spelled(ty, &text)).as_slice()),
+        Data::List(items) => Data::List(items.into_iter().map(held).collect()),
+        Data::Map(entries) => Data::Map(entries.into_iter().map(|(k, v)| (k, held(v))).collect()),
+    }
+}
+
 /// An [`EmitError`].
 pub(super) fn refused<T>(problem: String) -> Result<T, EmitError> {
     Err(EmitError { problem })

@@ -122,6 +122,11 @@ pub trait Store: Sync {
         false
     }
 
+    /// What reads back of `data` once it is written: where everything is text, text.
+    fn held(&self, data: Data) -> Data {
+        data
+    }
+
     /// The region of a leaf, an alias or a collection in `document`.
     fn region(&self, document: &Document, id: NodeId) -> Span;
 

@@ -98,6 +98,10 @@ impl Store for Ini {
         document.node(id).inline
     }
 
+    fn held(&self, data: Data) -> Data {
+        flat::held(data)
+    }
+
     fn region(&self, document: &Document, id: NodeId) -> Span {
         document.node(id).span
     }
@@ -195,15 +199,12 @@ impl Store for Ini {
 
 /// Adds a section to the tree: the node of its key.
 fn section_node(tree: &mut Tree, source: &[u8], section: &Section) -> NodeId {
-    let key = match &section.header {
-        Some(header) => {
-            let name = Span::new(header.name.start, header.name.end);
-            tree.key(name, Text::Source(name))
-        }
-        None => {
-            let name = tree.cook(section.name(source));
-            tree.key(Span::default(), name)
-        }
+    let key = if let Some(header) = &section.header {
+        let name = Span::new(header.name.start, header.name.end);
+        tree.key(name, Text::Source(name))
+    } else {
+        let name = tree.cook(section.name(source));
+        tree.key(Span::default(), name)
     };
     let end = section.entries.last().map(|entry| entry.value.end);
     let header = section.header.as_ref();
