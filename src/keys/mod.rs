@@ -12,7 +12,7 @@ mod load;
 mod report;
 mod unwrap;
 
-pub use age::{AgeIdentities, IdentitySource, keygen};
+pub use age::{AgeIdentities, IdentitySource, keygen, keygen_hybrid};
 pub use foreign::ForeignKey;
 pub use groups::{KeyGroup, KeyGroups, WrapError, WrapKeysError};
 pub use load::{LoadError, field};

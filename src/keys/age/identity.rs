@@ -4,6 +4,7 @@
 //! opens a file. What is protected by a passphrase stays shut until nothing else helped.
 
 use super::super::Prompt;
+use super::hybrid;
 use super::locked::{Locked, Unlocked};
 use super::source::{
     AgeError, IdentityProblem, IdentitySource, MAX_FILE, Reason, is_age_file, is_private_key,
@@ -215,12 +216,16 @@ pub(super) fn same_recipient(one: &str, other: &str) -> bool {
 }
 
 /// The identity that a word is.
-fn opener(word: &str, line: usize) -> Result<Opener, IdentityProblem> {
+pub(super) fn opener(word: &str, line: usize) -> Result<Opener, IdentityProblem> {
     let kind = word.to_ascii_uppercase();
     let kind = Zeroizing::new(kind);
     if kind.starts_with("AGE-SECRET-KEY-PQ-1") {
-        let kind = "post-quantum identities";
-        return Err(IdentityProblem::NotSupported { kind, line });
+        let identity = hybrid::Identity::parse(word);
+        let identity = identity.map_err(|why| IdentityProblem::Damaged { line, why })?;
+        return Ok(Opener {
+            recipient: identity.to_public().to_string(),
+            identity: Box::new(identity),
+        });
     }
     if kind.starts_with("AGE-PLUGIN-") {
         let kind = "identities of age plugins";

@@ -1,5 +1,9 @@
 //! age: recipients `age1…` and ssh keys.
 
+mod bech32;
+#[cfg(test)]
+mod cctv;
+mod hybrid;
 mod identity;
 mod locked;
 mod recipient;
@@ -112,6 +116,13 @@ pub fn keygen() -> (Zeroizing<String>, String) {
     (secret, identity.to_public().to_string())
 }
 
+/// A new post-quantum identity, and the recipient that belongs to it.
+#[must_use]
+pub fn keygen_hybrid() -> (Zeroizing<String>, String) {
+    let identity = hybrid::Identity::generate();
+    (identity.to_text(), identity.to_public().to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,12 +156,16 @@ mod tests {
 
     #[test]
     fn what_is_wrapped_for_a_new_identity_is_unwrapped_with_it() {
-        let (secret, recipient) = keygen();
-        assert!(secret.starts_with("AGE-SECRET-KEY-1"));
-        let mut key = AgeKey::new(&recipient).expect("recipient");
-        for part in [&[7; 32][..], &[8; 33]] {
-            key.wrap(part, &mut NoRandom).expect("wrapped");
-            assert_eq!(unwrap(&key, &mut identities(&secret)).expect("part"), part);
+        for (kind, (secret, recipient)) in [
+            ("AGE-SECRET-KEY-1", keygen()),
+            ("AGE-SECRET-KEY-PQ-1", keygen_hybrid()),
+        ] {
+            assert!(secret.starts_with(kind));
+            let mut key = AgeKey::new(&recipient).expect("recipient");
+            for part in [&[7; 32][..], &[8; 33]] {
+                key.wrap(part, &mut NoRandom).expect("wrapped");
+                assert_eq!(unwrap(&key, &mut identities(&secret)).expect("part"), part);
+            }
         }
     }
 
@@ -206,7 +221,10 @@ mod tests {
         let entry = Data::Map(vec![(b"recipient".to_vec(), Data::str("age1pq1qq"))]);
         let mut key = AgeKey::from_data(&entry);
         let error = key.wrap(&[7; 32], &mut NoRandom).unwrap_err();
-        assert_eq!(error.downcast_ref(), Some(&RecipientProblem::PostQuantum));
+        assert!(matches!(
+            error.downcast_ref(),
+            Some(RecipientProblem::Hybrid(_))
+        ));
         let reasons = unwrap(&key, &mut identities("")).unwrap_err();
         assert!(matches!(reasons[..], [UnwrapError::NotWrapped]));
     }
