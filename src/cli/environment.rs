@@ -71,6 +71,12 @@ variables! {
     SOPS_GPG_EXEC;
     /// The home directory of gpg.
     GNUPGHOME;
+    /// The terminal that gpg-agent asks on.
+    GPG_TTY;
+    /// The kind of that terminal.
+    TERM;
+    /// The screen that gpg-agent asks on.
+    DISPLAY;
     /// The editor; goes before `EDITOR` and `VISUAL`.
     SOPS_EDITOR;
     /// The editor.

@@ -1,5 +1,6 @@
 //! The command line: the only layer that touches disk, terminal, environment and clock.
 
+mod agent;
 mod args;
 mod completion;
 mod configuration;
@@ -19,6 +20,7 @@ mod legacy;
 pub mod lock;
 mod original;
 pub mod output;
+mod plugins;
 pub mod private_dir;
 pub mod process;
 pub mod prompt;
@@ -30,6 +32,7 @@ mod unlock;
 mod unset;
 mod updatekeys;
 mod words;
+mod wrap;
 
 use crate::store::ParseOptions;
 use args::Global;

@@ -9,6 +9,7 @@ use super::input::{self, Input, Purpose};
 use super::output::Content;
 use super::save::{self, Sealing};
 use super::unlock;
+use super::wrap::wrap_all;
 use crate::crypto::{DataKey, Stash, SystemRandom};
 use crate::keys::KeyGroups;
 use clap::Args;
@@ -64,7 +65,7 @@ impl Rotate {
         self.change_keys(&mut metadata.keys)?;
         let data_key = DataKey::generate(&mut SystemRandom)
             .map_err(|error| Failure::new(Status::General, error))?;
-        metadata.keys.wrap_all(&data_key, &mut SystemRandom)?;
+        wrap_all(context, &mut metadata.keys, &data_key)?;
         let sealing = Sealing {
             metadata,
             data_key,

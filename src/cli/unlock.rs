@@ -5,11 +5,12 @@ use super::args::{Unlocking, comma_list};
 use super::failure::{Failure, Outcome, Status, warn};
 use super::identities::{self, Content, Source};
 use super::input::Input;
-use super::prompt;
+use super::plugins::PathPlugins;
+use super::prompt::Terminal;
 use crate::crypto::{DataKey, Stash};
 use crate::decrypt::{DecryptOptions, decrypt};
 use crate::document::Document;
-use crate::keys::{AgeIdentities, DEFAULT_ORDER, IdentitySource, Prompt};
+use crate::keys::{AgeIdentities, DEFAULT_ORDER, IdentitySource, Unlocker};
 use crate::metadata::{Metadata, MetadataError};
 use zeroize::Zeroizing;
 
@@ -79,15 +80,24 @@ pub fn data_key(
         .into_iter()
         .flat_map(|recipient| identities::from_commands(environment, Some(recipient)));
     let mut identities = identities_of(identities::at_hand(environment).chain(commands));
+    let unlocker = Unlocker {
+        plugins: Some(&mut PathPlugins::new(environment)),
+        prompt: Some(&mut Terminal::new(environment)),
+        ..Unlocker::new(&mut identities)
+    };
     metadata
         .keys
-        .unwrap_data_key(&order, &mut identities, &mut Terminal)
+        .unwrap_data_key(&order, unlocker)
         .map_err(|error| {
-            Failure::from(error)
-                .of(name)
-                .hint("no identity yet? `bulla keygen` makes one; then somebody who can open the file adds its recipient with `bulla updatekeys`")
+            let hints = error.hints();
+            let more = error.lacks_identity().then(|| NO_IDENTITY.to_owned());
+            let failure = Failure::from(error).of(name);
+            hints.into_iter().chain(more).fold(failure, Failure::hint)
         })
 }
+
+/// What somebody without any key can do.
+const NO_IDENTITY: &str = "no identity yet? `bulla keygen` makes one; then somebody who can open the file adds its recipient with `bulla updatekeys`";
 
 /// The age identities in `sources`.
 pub fn identities_of(sources: impl Iterator<Item = Source>) -> AgeIdentities {
@@ -105,21 +115,6 @@ pub fn identities_of(sources: impl Iterator<Item = Source>) -> AgeIdentities {
             },
         }
     }))
-}
-
-/// Asks for passphrases on the terminal.
-struct Terminal;
-
-impl Prompt for Terminal {
-    fn passphrase(&mut self, what: &str) -> Option<Zeroizing<String>> {
-        match prompt::passphrase(&format!("Passphrase of {what}: ")) {
-            Ok(passphrase) => Some(passphrase),
-            Err(error) => {
-                warn(error);
-                None
-            }
-        }
-    }
 }
 
 fn decryption_order(flags: &Unlocking) -> Outcome<Vec<String>> {

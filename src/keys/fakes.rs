@@ -3,6 +3,7 @@
 use super::age::{AgeIdentities, AgeKey, IdentitySource};
 use super::{
     Cause, DEFAULT_ORDER, KeyError, KeyGroup, KeyGroups, MasterKey, Prompt, Unlocker, UnwrapError,
+    Wrapper,
 };
 use crate::crypto::{DataKey, Random, RandomError};
 use crate::document::Data;
@@ -69,7 +70,7 @@ impl MasterKey for Fake {
         None
     }
 
-    fn wrap(&mut self, part: &[u8], _: &mut dyn Random) -> Result<(), Cause> {
+    fn wrap(&mut self, part: &[u8], _: &mut Wrapper<'_>) -> Result<(), Cause> {
         self.yields = Some(part.to_vec());
         Ok(())
     }
@@ -127,7 +128,12 @@ pub(super) fn age_key(recipient: &str, enc: &str) -> Box<dyn MasterKey> {
 }
 
 pub(super) fn unwrap(groups: &KeyGroups, keys: &[&str]) -> Result<String, KeyError> {
-    let key = groups.unwrap_data_key(&DEFAULT_ORDER, &mut identities(keys), &mut Nobody)?;
+    let (mut age, mut nobody) = (identities(keys), Nobody);
+    let unlocker = Unlocker {
+        prompt: Some(&mut nobody),
+        ..Unlocker::new(&mut age)
+    };
+    let key = groups.unwrap_data_key(&DEFAULT_ORDER, unlocker)?;
     Ok(key
         .as_bytes()
         .iter()

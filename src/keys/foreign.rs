@@ -1,7 +1,6 @@
 //! Keys of a provider that this build does not have: kept as they are, shown, never opened.
 
-use super::{Cause, MasterKey, Unlocker, UnwrapError, field};
-use crate::crypto::Random;
+use super::{Cause, MasterKey, Unlocker, UnwrapError, Wrapper, field};
 use crate::document::Data;
 use zeroize::Zeroizing;
 
@@ -36,7 +35,7 @@ impl MasterKey for ForeignKey {
         (!text.is_empty()).then_some(text)
     }
 
-    fn wrap(&mut self, _: &[u8], _: &mut dyn Random) -> Result<(), Cause> {
+    fn wrap(&mut self, _: &[u8], _: &mut Wrapper<'_>) -> Result<(), Cause> {
         let provider = self.provider;
         Err(UnwrapError::NotSupported { provider }.into())
     }

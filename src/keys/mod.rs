@@ -1,7 +1,7 @@
 //! Master keys: who can open a file's data key.
 //!
 //! A provider is a file here and a row in [`PROVIDERS`]. This layer reaches for nothing outside
-//! of itself: identities and answers come in through [`Unlocker`], randomness as a parameter.
+//! of itself: what opens keys comes in through [`Unlocker`], what makes them through [`Wrapper`].
 
 pub mod age;
 #[cfg(test)]
@@ -12,7 +12,7 @@ mod load;
 mod report;
 mod unwrap;
 
-pub use age::{AgeIdentities, IdentitySource, keygen, keygen_hybrid};
+pub use age::{AgeIdentities, IdentitySource, Plugin, Plugins, keygen, keygen_hybrid};
 pub use foreign::ForeignKey;
 pub use groups::{KeyGroup, KeyGroups, WrapError, WrapKeysError};
 pub use load::{LoadError, field};
@@ -124,7 +124,7 @@ pub trait MasterKey: Send + Sync {
     ///
     /// # Errors
     /// In the provider's words, where that is not possible; nothing is changed then.
-    fn wrap(&mut self, part: &[u8], random: &mut dyn Random) -> Result<(), Cause>;
+    fn wrap(&mut self, part: &[u8], wrapper: &mut Wrapper<'_>) -> Result<(), Cause>;
 
     /// The data key or share.
     ///
@@ -176,20 +176,101 @@ pub enum UnwrapError {
     Provider(Cause),
 }
 
-/// Asks somebody for a secret.
-pub trait Prompt {
-    /// The passphrase of `what` (`identity keys.txt`); `None` where nobody can or will answer.
-    fn passphrase(&mut self, what: &str) -> Option<Zeroizing<String>>;
+impl UnwrapError {
+    /// Why no age identity opened it, where that is what failed.
+    fn age(&self) -> Option<&age::AgeError> {
+        match self {
+            Self::Provider(cause) => cause.downcast_ref(),
+            _ => None,
+        }
+    }
 }
 
-/// What opens master keys: all that this layer is given of the world outside.
+/// Asks somebody: for secrets, and what programs want to know.
+pub trait Prompt {
+    /// The passphrase of `what` (`ssh key id_rsa`); `None` where nobody can or will answer.
+    fn passphrase(&mut self, what: &str) -> Option<Zeroizing<String>>;
+
+    /// The passphrase of an identity file, under whose `cache_id` an agent may remember it.
+    fn file_passphrase(&mut self, origin: &str, _cache_id: &str) -> Option<Zeroizing<String>> {
+        self.passphrase(&format!("identity {origin}"))
+    }
+
+    /// The passphrase of that `cache_id` was wrong: nobody may remember it.
+    fn forget(&mut self, _cache_id: &str) {}
+
+    /// A secret that a program asks for: a PIN, a passphrase.
+    fn secret(&mut self, _program: &str, _question: &str) -> Option<Zeroizing<String>> {
+        None
+    }
+
+    /// A text that a program asks for, and that everybody may see.
+    fn line(&mut self, _program: &str, _question: &str) -> Option<Zeroizing<String>> {
+        None
+    }
+
+    /// Whether the answer to a program's question is `yes`; else it is `no`, where there is that.
+    fn choose(
+        &mut self,
+        _program: &str,
+        _question: &str,
+        _yes: &str,
+        _no: Option<&str>,
+    ) -> Option<bool> {
+        None
+    }
+
+    /// Shows what a program has to say; false where nobody sees it.
+    fn message(&mut self, _program: &str, _text: &str) -> bool {
+        false
+    }
+}
+
+/// What wraps data keys: all that this layer is given of the world outside for it.
+pub struct Wrapper<'a> {
+    /// Where randomness comes from.
+    pub random: &'a mut dyn Random,
+    /// age plugins, where programs may be run.
+    pub plugins: Option<&'a mut dyn Plugins>,
+    /// Who those may ask.
+    pub prompt: Option<&'a mut dyn Prompt>,
+}
+
+impl<'a> Wrapper<'a> {
+    /// Wraps without any program, and asks nobody.
+    #[must_use]
+    pub fn new(random: &'a mut dyn Random) -> Self {
+        Self {
+            random,
+            plugins: None,
+            prompt: None,
+        }
+    }
+}
+
+/// What opens master keys: all that this layer is given of the world outside for it.
 pub struct Unlocker<'a> {
     /// The age identities at hand.
     pub age: &'a mut AgeIdentities,
+    /// age plugins, where programs may be run; they may ask, so not before others may.
+    pub plugins: Option<&'a mut dyn Plugins>,
     /// Who to ask; `None` for as long as there is hope of opening the file without asking.
     pub prompt: Option<&'a mut dyn Prompt>,
     /// Set by a key that would have asked.
     pub held_back: bool,
+}
+
+impl<'a> Unlocker<'a> {
+    /// Opens with age identities alone, and asks nobody.
+    #[must_use]
+    pub fn new(age: &'a mut AgeIdentities) -> Self {
+        Self {
+            age,
+            plugins: None,
+            prompt: None,
+            held_back: false,
+        }
+    }
 }
 
 #[cfg(test)]

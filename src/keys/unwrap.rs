@@ -1,8 +1,7 @@
 //! The way back: a data key out of what is wrapped for each master key.
 
 use super::{
-    GroupOutcome, KeyError, KeyFailure, KeyGroup, KeyGroups, MasterKey, Prompt, Unlocker,
-    UnwrapError, age::AgeIdentities,
+    GroupOutcome, KeyError, KeyFailure, KeyGroup, KeyGroups, MasterKey, Unlocker, UnwrapError,
 };
 use crate::crypto::{DataKey, shamir};
 use zeroize::Zeroizing;
@@ -24,31 +23,24 @@ impl KeyGroups {
     pub fn unwrap_data_key(
         &self,
         order: &[impl AsRef<str>],
-        age: &mut AgeIdentities,
-        prompt: &mut dyn Prompt,
+        mut unlocker: Unlocker<'_>,
     ) -> Result<DataKey, KeyError> {
         let mut openings: Vec<Opening<'_>> = self
             .groups
             .iter()
             .map(|group| Opening::new(group, order))
             .collect();
-        let silent = Unlocker {
-            age: &mut *age,
-            prompt: None,
-            held_back: false,
-        };
-        self.open(&mut openings, silent);
-        let asking = Unlocker {
-            age,
-            prompt: Some(prompt),
-            held_back: false,
-        };
-        self.open(&mut openings, asking);
+        let prompt = unlocker.prompt.take();
+        self.open(&mut openings, &mut unlocker);
+        if prompt.is_some() {
+            unlocker.prompt = prompt;
+            self.open(&mut openings, &mut unlocker);
+        }
         self.assemble(openings)
     }
 
     /// Opens groups until there are enough.
-    fn open(&self, openings: &mut [Opening<'_>], mut unlocker: Unlocker<'_>) {
+    fn open(&self, openings: &mut [Opening<'_>], unlocker: &mut Unlocker<'_>) {
         let bytes = if self.groups.len() > 1 {
             SHARE_BYTES
         } else {
@@ -58,7 +50,7 @@ impl KeyGroups {
             if openings.iter().filter(|o| o.part.is_some()).count() >= self.needed() {
                 return;
             }
-            openings[at].attempt(&mut unlocker, bytes);
+            openings[at].attempt(unlocker, bytes);
         }
     }
 
@@ -151,8 +143,8 @@ impl<'k> Opening<'k> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::DEFAULT_ORDER;
-    use crate::keys::fakes::{Fake, KEYS, Nobody, RECIPIENTS, age_key, fake, group, unwrap};
+    use crate::keys::fakes::{Fake, KEYS, RECIPIENTS, age_key, fake, group, unwrap};
+    use crate::keys::{AgeIdentities, DEFAULT_ORDER};
     use std::sync::Arc;
 
     const TWO: [&str; 2] = [
@@ -262,14 +254,14 @@ mod tests {
         let mut none = AgeIdentities::default();
         assert!(
             groups
-                .unwrap_data_key(&DEFAULT_ORDER, &mut none, &mut Nobody)
+                .unwrap_data_key(&DEFAULT_ORDER, Unlocker::new(&mut none))
                 .is_err()
         );
         assert_eq!(*tried.lock().expect("lock"), ["a1", "a2", "p1", "k1", "k2"]);
         tried.lock().expect("lock").clear();
         assert!(
             groups
-                .unwrap_data_key(&[""; 0], &mut none, &mut Nobody)
+                .unwrap_data_key(&[""; 0], Unlocker::new(&mut none))
                 .is_err()
         );
         assert_eq!(*tried.lock().expect("lock"), ["k1", "p1", "k2", "a1", "a2"]);

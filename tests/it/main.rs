@@ -8,6 +8,8 @@
 
 mod support;
 
+mod age;
+mod agent;
 mod architecture;
 mod completion;
 mod config;
@@ -21,6 +23,7 @@ mod init;
 mod legacy;
 mod lossless;
 mod peers;
+mod plugins;
 mod readme;
 mod rotate;
 mod secrets;

@@ -1,6 +1,6 @@
 //! The age vectors of `testdata/vectors/age` (Community Cryptography Test Vectors). Tests only.
 
-use super::identity::{decrypt, decryptor, opener};
+use super::identity::{self, Word, decrypt, decryptor};
 use super::source::{MAX_WORK_FACTOR, Reason};
 use age::secrecy::SecretString;
 use age::{Identity, scrypt};
@@ -32,10 +32,7 @@ impl Vector {
             match line.split_once(": ") {
                 Some(("expect", kind)) => kind.clone_into(&mut vector.expect),
                 Some(("payload", hash)) => vector.payload = Some(hash.to_owned()),
-                Some(("identity", word)) => {
-                    let opener = opener(word, 1).expect("identity");
-                    vector.identities.push(opener.identity);
-                }
+                Some(("identity", word)) => vector.identities.push(identity(word)),
                 Some(("passphrase", words)) => {
                     let mut identity = scrypt::Identity::new(SecretString::from(words.to_owned()));
                     identity.set_max_work_factor(MAX_WORK_FACTOR);
@@ -74,13 +71,17 @@ impl Vector {
         for identity in &self.identities {
             match decrypt(self.file(), &**identity, 1 << 20) {
                 Ok(payload) => return Ok(hex(&Sha256::digest(&*payload))),
-                Err(error) if matches!(reason, Reason::NoIdentity | Reason::NoMatch) => {
-                    reason = error.into();
-                }
-                Err(_) => {}
+                Err(error) => reason.learn(error.into()),
             }
         }
         Err(reason)
+    }
+}
+
+fn identity(word: &str) -> Box<dyn Identity> {
+    match identity::identity(word, 1) {
+        Ok(Word::Opener(opener)) => opener.identity,
+        _ => panic!("{word}"),
     }
 }
 
