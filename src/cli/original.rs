@@ -19,22 +19,10 @@ pub struct Original {
     target: PathBuf,
     digest: [u8; 32],
     text: Zeroizing<Vec<u8>>,
-    lock: Option<Lock>,
+    lock: Lock,
 }
 
 impl Original {
-    /// Reads a file, a pipe or a device; waits for no lock.
-    ///
-    /// # Errors
-    /// [`OutputError::Read`].
-    pub fn read(path: &Path) -> Result<Self, OutputError> {
-        let failed = |source| read_error(path, source);
-        let file = File::open(path).map_err(failed)?;
-        let text = read_file(&file).map_err(failed)?;
-        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-        Ok(Self::new(path, target, text, None))
-    }
-
     /// Reads a file that is going to be changed, and keeps other writers off until it is dropped.
     ///
     /// # Errors
@@ -49,17 +37,13 @@ impl Original {
         }
         let lock = Lock::acquire(&target, patience)?;
         let text = read_file(lock.file()).map_err(failed)?;
-        Ok(Self::new(path, target, text, Some(lock)))
-    }
-
-    fn new(path: &Path, target: PathBuf, text: Zeroizing<Vec<u8>>, lock: Option<Lock>) -> Self {
-        Self {
+        Ok(Self {
             path: path.to_path_buf(),
             target,
             digest: Sha256::digest(&*text).into(),
             text,
             lock,
-        }
+        })
     }
 
     /// What was read.
@@ -85,8 +69,8 @@ impl Original {
         Ok(there && digest(file)? == self.digest)
     }
 
-    pub(super) fn lock(&self) -> Option<&Lock> {
-        self.lock.as_ref()
+    pub(super) fn lock(&self) -> &Lock {
+        &self.lock
     }
 
     /// The path as the user gave it.
@@ -111,6 +95,16 @@ impl fmt::Debug for Original {
             .field("target", &self.target)
             .finish_non_exhaustive()
     }
+}
+
+/// Reads a file, a pipe or a device that is not going to be changed; waits for no lock.
+///
+/// # Errors
+/// [`OutputError::Read`].
+pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, OutputError> {
+    File::open(path)
+        .and_then(|file| read_file(&file))
+        .map_err(|source| read_error(path, source))
 }
 
 /// Reads to the end, without a copy left behind in memory when the buffer grows.

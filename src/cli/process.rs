@@ -312,6 +312,7 @@ mod system {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+    use crate::cli::lock::Patience;
     use crate::cli::{environment::Environment, output};
     use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
     use std::{fs, os::unix::process::ExitStatusExt, path::Path, process::Stdio, time::Instant};
@@ -354,7 +355,7 @@ mod tests {
     }
 
     fn save(place: &Path, environment: &Environment) {
-        let original = output::Original::read(&place.join("file")).unwrap();
+        let original = output::Original::claim(&place.join("file"), Patience::silent()).unwrap();
         let new = [b'x'; 1000];
         let saved = output::replace(&original, &new, output::Content::Encrypted, environment);
         fs::write(place.join("result"), format!("{saved:?}")).unwrap();

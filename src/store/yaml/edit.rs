@@ -74,7 +74,7 @@ fn replace_scalar(
 ) -> Splice {
     let context = Context {
         indent: column + document.indent_step as usize,
-        ..context_of(document, node)
+        ..context_of(document, node, value.text)
     };
     let quoted = matches!(node.style, Style::Single | Style::Double);
     let style = match value.ty {

@@ -84,15 +84,19 @@ pub fn parse(
     source: Zeroizing<Vec<u8>>,
     options: ParseOptions,
 ) -> std::result::Result<Document, ParseError> {
-    document(source, options).map_err(|error| *error)
+    match document(&source, options) {
+        Ok(document) => Ok(Document { source, ..document }),
+        Err(error) => Err(error.shown_in(&source)),
+    }
 }
 
-fn document(source: Zeroizing<Vec<u8>>, options: ParseOptions) -> Result<Document> {
-    check(&source)?;
+/// The document, yet without its source.
+fn document(source: &[u8], options: ParseOptions) -> Result<Document> {
+    check(source)?;
     let parser = Parser {
-        source: &source,
-        scanner: Scanner::new(&source),
-        tree: Tree::new(&source),
+        source,
+        scanner: Scanner::new(source),
+        tree: Tree::new(source),
         options,
         frames: Vec::new(),
         branches: Vec::new(),
@@ -103,7 +107,6 @@ fn document(source: Zeroizing<Vec<u8>>, options: ParseOptions) -> Result<Documen
     let (mut document, inserts) = parser.stream()?;
     let renumber = weave(&mut document.nodes, &mut document.branches, inserts);
     document.beyond_sops = document.beyond_sops.map(|(what, id)| (what, renumber(id)));
-    document.source = source;
     Ok(document)
 }
 

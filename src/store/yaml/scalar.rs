@@ -6,6 +6,7 @@ use super::text::{
     Result, break_len, error, hinted, is_blank, is_document_marker, is_space_or_end, line_end,
 };
 use crate::document::Span;
+use memchr::memchr2;
 
 /// What a byte may mean inside of a plain scalar.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,6 +46,34 @@ struct Header {
     end: usize,
 }
 
+/// The length of the encrypted value at `at`, 0 where none stands there: nothing in one can end
+/// a plain scalar outside of brackets. A look at every byte would take longer than all the rest.
+fn token_len(source: &[u8], at: usize) -> usize {
+    let rest = &source[at..];
+    if !rest.starts_with(b"ENC[") {
+        return 0;
+    }
+    match memchr2(b']', b'\n', rest) {
+        Some(end) if rest[end] == b']' && all(&rest[..=end], |byte| byte.is_ascii_graphic()) => {
+            end + 1
+        }
+        _ => 0,
+    }
+}
+
+/// The length of the text in front of `quote` or an escape, 0 where there is more in it than
+/// visible ASCII and spaces.
+fn visible_len(text: &[u8], quote: u8) -> usize {
+    let len = memchr2(quote, b'\\', text).unwrap_or(0);
+    let visible = all(&text[..len], |byte| (b' '..=b'~').contains(&byte));
+    if visible { len } else { 0 }
+}
+
+/// Without a branch in it the loop is done many bytes at a time.
+fn all(text: &[u8], is: impl Fn(u8) -> bool) -> bool {
+    text.iter().fold(true, |all, &byte| all & is(byte))
+}
+
 impl Scanner<'_> {
     /// A plain scalar: text up to `: `, ` #`, in brackets also `,[]{}`, and as long as its lines
     /// are indented.
@@ -81,7 +110,8 @@ impl Scanner<'_> {
     fn plain_line(&mut self) -> usize {
         let source = self.source;
         let flow = self.in_flow();
-        let (mut at, mut end) = (self.at, self.at);
+        let mut at = self.at + if flow { 0 } else { token_len(source, self.at) };
+        let mut end = at;
         while let Some(&byte) = source.get(at) {
             match CLASSES[byte as usize] {
                 Class::Text => {}
@@ -145,7 +175,7 @@ impl Scanner<'_> {
         let (start, column) = (self.at, self.column());
         let quote = self.byte(start);
         let mut cook = false;
-        self.at += 1;
+        self.at += 1 + visible_len(&self.source[start + 1..], quote);
         loop {
             match self.byte(self.at) {
                 0 => return error(start, "found the end of the text in a quoted scalar"),

@@ -112,7 +112,7 @@ pub fn open(document: &Document, id: NodeId, value: Value<'_>) -> Splice {
     }
     let mut text = Vec::with_capacity(value.text.len() + 8);
     if keeps_header(document, node) {
-        let context = context_of(document, node);
+        let context = context_of(document, node, value.text);
         if spell::write_in_style(
             node.style,
             value,
@@ -134,7 +134,7 @@ pub fn open(document: &Document, id: NodeId, value: Value<'_>) -> Splice {
 }
 
 fn write_value(document: &Document, node: &Node, value: Value<'_>, out: &mut Vec<u8>) {
-    let context = context_of(document, node);
+    let context = context_of(document, node, value.text);
     let style = match (value.ty, node.style) {
         (Type::Str, Style::Single) if node.in_flow && spell::plain_ok(value.text, true) => {
             Style::Plain
@@ -158,8 +158,10 @@ fn header<'d>(document: &'d Document, node: &Node) -> &'d [u8] {
     &text[..end.unwrap_or(text.len())]
 }
 
-/// How a value is written at the place of `node`.
-pub fn context_of(document: &Document, node: &Node) -> Context {
+/// How `text` is written at the place of `node`. What the source has behind the node and at its
+/// line ends is looked up only for a text of several lines: for others it is of no account.
+pub fn context_of(document: &Document, node: &Node, text: &[u8]) -> Context {
+    let has_lines = memchr::memchr(b'\n', text).is_some();
     let step = document.indent_step as usize;
     let indent = if is_block_scalar(node) {
         node.indent as usize
@@ -169,9 +171,9 @@ pub fn context_of(document: &Document, node: &Node) -> Context {
     Context {
         indent,
         in_flow: node.in_flow,
-        newline: newline(document),
+        newline: if has_lines { newline(document) } else { b"\n" },
         is_key: node.is_key,
-        may_keep: may_keep(document, node),
+        may_keep: has_lines && may_keep(document, node),
         step,
     }
 }
@@ -256,7 +258,7 @@ fn write_leaf(
             let value = document.value(id);
             let context = Context {
                 is_key: true,
-                ..context_of(document, at)
+                ..context_of(document, at, value.text)
             };
             spell::write_scalar(value.ty, value.text, &context, out);
         }
