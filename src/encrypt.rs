@@ -110,13 +110,9 @@ pub fn encrypt(document: &Document, how: Encryption<'_>) -> Result<Encrypted, En
         clear,
     } = file.seal(&mut stash)?;
     let mut draws = &random;
-    let mut seal = Seal {
-        sealer: &sealer,
-        nonces: Nonces::new(&mut draws),
-        stash: &mut stash,
-    };
+    let mut seal = Seal::new(&sealer, Nonces::new(&mut draws), &mut stash);
     let aad = metadata.last_modified.as_bytes();
-    metadata.mac = Some(ascii(seal.fresh(
+    metadata.mac = Some(ascii(seal.mint.token(
         mac.finish().as_bytes(),
         TokenType::Str,
         aad,
@@ -131,6 +127,7 @@ pub fn encrypt(document: &Document, how: Encryption<'_>) -> Result<Encrypted, En
     drop_contained(&mut splices);
     splices.extend(store.attach(document, &metadata.to_data(), layout));
     let text = splice(&document.source, &mut splices);
+    drop(splices);
     let check = Check {
         plain: document,
         store,
@@ -209,11 +206,7 @@ impl File<'_, '_> {
             selection: &self.metadata.selection,
             only_encrypted: self.metadata.mac_only_encrypted,
             allow_nested: self.allow_nested,
-            seal: Seal {
-                sealer: self.sealer,
-                nonces: Nonces::new(&mut draws),
-                stash,
-            },
+            seal: Seal::new(self.sealer, Nonces::new(&mut draws), stash),
             pending: None,
             in_place,
             made: SealedShare {
@@ -242,8 +235,8 @@ fn drop_contained(splices: &mut Vec<Splice>) {
 }
 
 /// A token is ASCII.
-fn ascii(token: Vec<u8>) -> String {
-    String::from_utf8_lossy(&token).into_owned()
+fn ascii(token: &[u8]) -> String {
+    String::from_utf8_lossy(token).into_owned()
 }
 
 /// Which scalars are encrypted where they stand; empty where there are no aliases to ask for it.
@@ -260,36 +253,53 @@ fn in_place(document: &Document, selection: &Selection) -> Vec<bool> {
     encrypted
 }
 
-/// Makes tokens: from the stash where the value did not change, else new ones.
+/// Gives tokens: from the stash where the value did not change, else new ones.
 struct Seal<'a, 'r> {
-    sealer: &'a Sealer,
-    nonces: Nonces<'r>,
     stash: &'a mut Stash,
+    mint: Mint<'a, 'r>,
 }
 
-impl Seal<'_, '_> {
+impl<'a, 'r> Seal<'a, 'r> {
+    fn new(sealer: &'a Sealer, nonces: Nonces<'r>, stash: &'a mut Stash) -> Self {
+        let mint = Mint {
+            sealer,
+            nonces,
+            token: Vec::new(),
+        };
+        Self { stash, mint }
+    }
+
     fn token(
         &mut self,
         plaintext: &[u8],
         ty: TokenType,
         aad: &[u8],
-    ) -> Result<Vec<u8>, EncryptError> {
-        if let Some(token) = self.stash.take(aad, ty, plaintext) {
-            return Ok(token.to_vec());
+    ) -> Result<&[u8], EncryptError> {
+        match self.stash.take(aad, ty, plaintext) {
+            Some(token) => Ok(token),
+            None => self.mint.token(plaintext, ty, aad),
         }
-        self.fresh(plaintext, ty, aad)
     }
+}
 
-    fn fresh(
+/// Makes new tokens, each in the place of the last one.
+struct Mint<'a, 'r> {
+    sealer: &'a Sealer,
+    nonces: Nonces<'r>,
+    token: Vec<u8>,
+}
+
+impl Mint<'_, '_> {
+    fn token(
         &mut self,
         plaintext: &[u8],
         ty: TokenType,
         aad: &[u8],
-    ) -> Result<Vec<u8>, EncryptError> {
-        let mut out = Vec::new();
+    ) -> Result<&[u8], EncryptError> {
+        self.token.clear();
         self.sealer
-            .seal(plaintext, ty, aad, &mut self.nonces, &mut out)?;
-        Ok(out)
+            .seal(plaintext, ty, aad, &mut self.nonces, &mut self.token)?;
+        Ok(&self.token)
     }
 }
 
@@ -390,12 +400,12 @@ impl<'a> Sealing<'a, '_> {
             return Ok(());
         }
         let token = self.seal.token(text, TokenType::Comment, leaves.aad())?;
-        if self.selection.clears_comment(&token) {
+        if self.selection.clears_comment(token) {
             return Err(EncryptError::CommentGuard(leaves.path()));
         }
         self.made
             .splices
-            .push(self.store.seal(self.document, leaf.id, &token));
+            .push(self.store.seal(self.document, leaf.id, token));
         self.made.sealed += 1;
         Ok(())
     }
@@ -438,7 +448,7 @@ impl<'a> Sealing<'a, '_> {
         let token = self.seal.token(plaintext, ty, leaves.aad())?;
         self.made
             .splices
-            .push(self.store.seal(self.document, id, &token));
+            .push(self.store.seal(self.document, id, token));
         self.made.sealed += 1;
         let value = Value {
             ty: value.ty,
@@ -480,7 +490,7 @@ impl<'a> Sealing<'a, '_> {
     ) -> Result<(), EncryptError> {
         let value = self.document.value(leaf.id);
         let token = match TokenType::of(value.ty).filter(|_| encrypt) {
-            Some(ty) => Some(self.seal.token(value.text, ty, leaves.aad())?),
+            Some(ty) => Some(self.seal.token(value.text, ty, leaves.aad())?.to_vec()),
             None => None,
         };
         let there = self.in_place[leaf.id as usize];
@@ -575,7 +585,7 @@ impl Check<'_> {
             let text = self.plain.value(old.id).text;
             let token = seal.token(text, TokenType::Comment, &new.aad)?;
             let node = *document.node(new.id);
-            let replacement = self.store.seal(document, new.id, &token);
+            let replacement = self.store.seal(document, new.id, token);
             if replacement.text.len() == node.span.range().len() {
                 document.source[node.span.range()].copy_from_slice(&replacement.text);
             }
