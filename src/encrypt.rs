@@ -102,7 +102,7 @@ pub fn encrypt(document: &Document, how: Encryption<'_>) -> Result<Encrypted, En
         random: &random,
         allow_nested,
     };
-    let Sealed {
+    let Tokens {
         mut splices,
         spellings,
         mac,
@@ -155,7 +155,7 @@ struct File<'a, 'r> {
 }
 
 /// What comes of sealing all leaves.
-struct Sealed {
+struct Tokens {
     splices: Vec<Splice>,
     spellings: Vec<(String, Zeroizing<Vec<u8>>)>,
     mac: Mac,
@@ -166,7 +166,7 @@ struct Sealed {
 impl File<'_, '_> {
     /// Seals all leaves: one after the other where there are tokens to be used again or aliases,
     /// else shares of them side by side.
-    fn seal(self, stash: &mut Stash) -> Result<Sealed, EncryptError> {
+    fn seal(self, stash: &mut Stash) -> Result<Tokens, EncryptError> {
         let in_place = in_place(self.document, &self.metadata.selection);
         let mut parts = if stash.is_empty() && in_place.is_empty() {
             let seal = |share| self.seal_share(share, &[], &mut Stash::new());
@@ -177,9 +177,9 @@ impl File<'_, '_> {
             vec![self.seal_share(WHOLE, &in_place, stash)?]
         };
         let mac = MacShare::join(parts.iter().map(|part| &part.mac));
-        let sum = |count: fn(&SealedShare) -> usize| parts.iter().map(count).sum();
+        let sum = |count: fn(&ShareTokens) -> usize| parts.iter().map(count).sum();
         let (sealed, clear) = (sum(|part| part.sealed), sum(|part| part.clear));
-        let mut whole = Sealed {
+        let mut whole = Tokens {
             splices: Vec::new(),
             spellings: Vec::new(),
             mac,
@@ -198,7 +198,7 @@ impl File<'_, '_> {
         share: Share,
         in_place: &[bool],
         stash: &mut Stash,
-    ) -> Result<SealedShare, EncryptError> {
+    ) -> Result<ShareTokens, EncryptError> {
         let mut draws = self.random;
         let mut sealing = Sealing {
             document: self.document,
@@ -209,7 +209,7 @@ impl File<'_, '_> {
             seal: Seal::new(self.sealer, Nonces::new(&mut draws), stash),
             pending: None,
             in_place,
-            made: SealedShare {
+            made: ShareTokens {
                 mac: MacShare::new(share.start == 0, self.metadata.mac_only_encrypted),
                 splices: Vec::with_capacity(self.document.nodes.len() / 2),
                 spellings: Vec::new(),
@@ -313,7 +313,7 @@ struct Pending {
 }
 
 /// What comes of sealing a share of the leaves.
-struct SealedShare {
+struct ShareTokens {
     mac: MacShare,
     splices: Vec<Splice>,
     /// What style cannot bring back: the path's text and the source of the region.
@@ -332,7 +332,7 @@ struct Sealing<'a, 'r> {
     seal: Seal<'a, 'r>,
     pending: Option<Pending>,
     in_place: &'a [bool],
-    made: SealedShare,
+    made: ShareTokens,
 }
 
 impl<'a> Sealing<'a, '_> {

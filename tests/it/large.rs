@@ -19,7 +19,7 @@ fn plain() -> String {
 
 fn encrypted() -> Sandbox {
     let sandbox = Sandbox::new();
-    sandbox.encrypted("f.yaml", &plain());
+    sandbox.encrypted("f.yaml", plain());
     sandbox
 }
 
