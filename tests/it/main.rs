@@ -21,6 +21,7 @@ mod init;
 mod legacy;
 mod lossless;
 mod peers;
+mod pgp;
 mod readme;
 mod rotate;
 mod secrets;
