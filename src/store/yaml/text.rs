@@ -1,6 +1,6 @@
 //! The bytes of a YAML text: which are allowed, and which end a line.
 
-use crate::store::ParseError;
+use crate::store::{Excerpt, ParseError};
 
 /// What everything here gives that can find the text wrong. The error is boxed, so that what is
 /// called for every token has little to give back.
@@ -13,6 +13,7 @@ pub(super) fn error<T>(offset: usize, problem: &str) -> Result<T> {
         problem: problem.to_owned(),
         offset,
         hint: None,
+        excerpt: Excerpt::default(),
     }))
 }
 
@@ -23,6 +24,7 @@ pub(super) fn hinted<T>(offset: usize, problem: &str, hint: &'static str) -> Res
         problem: problem.to_owned(),
         offset,
         hint: Some(hint),
+        excerpt: Excerpt::default(),
     }))
 }
 
