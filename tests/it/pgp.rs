@@ -150,11 +150,13 @@ fn a_key_that_gpg_makes_by_default_is_used() {
 #[test]
 fn every_golden_file_of_sops_for_pgp_keys_opens() {
     let all = Gnupg::with(&["alice", "bob", "twofold"]);
+    let readme = text(&testdata("sops-3.11/pgp/README.md"));
     let mut opened = 0;
     for name in testdata_names("sops-3.11/pgp") {
         let Some((stem, ext)) = name.split_once(".enc.") else {
             continue;
         };
+        assert!(readme.contains(&format!("| `{name}` | `sops ")), "{name}");
         let sandbox = Sandbox::new();
         let (file, plain) = (format!("f.{ext}"), format!("types.{ext}"));
         sandbox.copy(&format!("sops-3.11/pgp/{name}"), &file);
@@ -383,6 +385,43 @@ fn a_public_key_that_is_missing_is_named_with_what_to_do() {
         .status(1)
         .run();
     assert_eq!(sandbox.read_text("f.yaml"), PLAIN);
+}
+
+#[test]
+fn a_key_that_nobody_vouches_for_is_named_by_its_fingerprint() {
+    let gnupg = Gnupg::empty().and_public(&["bob"]);
+    let sandbox = Sandbox::new();
+    sandbox.file("f.yaml", PLAIN);
+    // A program without a terminal, as gpg would ask on it.
+    let (gpg, _) = wrapper(&sandbox, "exec gpg --batch \"$@\"");
+    sandbox
+        .bulla(["encrypt", "-i", "--pgp", "bob@example.org", "f.yaml"])
+        .gnupg(&gnupg)
+        .exec(&gpg)
+        .expect_stderr_has("gpg does not know whether the key belongs to who is named")
+        .expect_stderr_has("hint: name the key by its whole fingerprint")
+        .status(1)
+        .run();
+    sandbox
+        .bulla(["encrypt", "-i", "--pgp", &fingerprints(&["bob"]), "f.yaml"])
+        .gnupg(&gnupg)
+        .exec(&gpg)
+        .run();
+}
+
+#[test]
+fn an_agent_that_does_not_answer_is_told_from_a_missing_key() {
+    let (sandbox, gnupg) = encrypted(&["alice"]);
+    gnupg.stop_agent();
+    let (gpg, _) = wrapper(&sandbox, "exec gpg --no-autostart \"$@\"");
+    sandbox
+        .bulla(["decrypt", "f.yaml"])
+        .gnupg(&gnupg)
+        .exec(&gpg)
+        .expect_stderr_has("gpg cannot reach its agent")
+        .expect_stderr_has("hint: `gpg-connect-agent /bye`")
+        .status(128)
+        .run();
 }
 
 #[test]

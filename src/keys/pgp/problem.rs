@@ -50,7 +50,7 @@ pub enum GpgProblem {
     /// The key has expired, was revoked, or cannot encrypt.
     #[error("gpg does not encrypt to this key")]
     Unusable,
-    /// The key was named by something else than its fingerprint, and nobody vouches for it.
+    /// The key was named by something else than its fingerprint, and the user does not trust it.
     #[error("gpg does not know whether the key belongs to who is named")]
     Untrusted,
     /// Nobody could be asked for a passphrase.
@@ -78,7 +78,8 @@ pub enum GpgProblem {
 
 /// What gpg says in English, and what it means; the first that is found counts. Where it cannot
 /// ask it says so first, and then that there is no secret key.
-const SIGNS: [(&str, GpgProblem); 20] = [
+const SIGNS: [(&str, GpgProblem); 21] = [
+    ("no assurance", GpgProblem::Untrusted),
     ("operation cancelled", GpgProblem::Cancelled),
     ("inappropriate ioctl", GpgProblem::CannotAsk),
     ("pinentry", GpgProblem::CannotAsk),
@@ -87,14 +88,14 @@ const SIGNS: [(&str, GpgProblem); 20] = [
     ("timeout", GpgProblem::Cancelled),
     ("bad passphrase", GpgProblem::Passphrase),
     ("no agent running", GpgProblem::NoAgent),
+    ("no gpg-agent running", GpgProblem::NoAgent),
     ("can't connect to the agent", GpgProblem::NoAgent),
     ("can't connect to the gpg-agent", GpgProblem::NoAgent),
     ("problem with the agent", GpgProblem::NoAgent),
     ("unusable public key", GpgProblem::Unusable),
-    ("no assurance", GpgProblem::Untrusted),
     ("no public key", GpgProblem::NoPublicKey),
     ("public key not found", GpgProblem::NoPublicKey),
-    ("skipped: no data", GpgProblem::NoPublicKey),
+    (": skipped: ", GpgProblem::NoPublicKey),
     ("no valid openpgp data", GpgProblem::Damaged),
     ("crc error", GpgProblem::Damaged),
     ("checksum error", GpgProblem::Damaged),
@@ -170,7 +171,9 @@ impl GpgProblem {
                 .to_owned(),
             Self::Damaged => "compare with the last good version in git".to_owned(),
             Self::Cancelled | Self::Passphrase => "run the command again".to_owned(),
-            Self::Other => "`gpg --list-secret-keys` shows the keys that you have".to_owned(),
+            Self::Other => "`gpg --list-keys` and `gpg --list-secret-keys` show the keys that \
+                            gpg has"
+                .to_owned(),
         }
     }
 }
@@ -237,6 +240,24 @@ mod tests {
                 "gpg: can't connect to the agent: IPC connect call failed\n\
                  gpg: decryption failed: No secret key\n",
                 GpgProblem::NoAgent,
+            ),
+            (
+                "gpg: no gpg-agent running in this session\n\
+                 gpg: decryption failed: No secret key\n",
+                GpgProblem::NoAgent,
+            ),
+            (
+                "gpg: 8A7A235E9FAF4808: There is no assurance this key belongs to the named user\n\
+                 gpg: cannot open '/dev/tty': No such device or address\n",
+                GpgProblem::Untrusted,
+            ),
+            (
+                "gpg: error retrieving 'me@x' via WKD: No name\ngpg: me@x: skipped: No name\n",
+                GpgProblem::NoPublicKey,
+            ),
+            (
+                "gpg: BC3E: skipped: Unusable public key\n",
+                GpgProblem::Unusable,
             ),
             (
                 "gpg: decryption failed: No secret key\n",

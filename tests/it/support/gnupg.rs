@@ -94,13 +94,20 @@ impl Gnupg {
     }
 }
 
-impl Drop for Gnupg {
-    fn drop(&mut self) {
+impl Gnupg {
+    /// Ends the agent; the next gpg starts another.
+    pub(crate) fn stop_agent(&self) {
         let _ = Command::new("gpgconf")
             .args(["--kill", "all"])
             .env("GNUPGHOME", self.home())
             .stderr(Stdio::null())
             .status();
+    }
+}
+
+impl Drop for Gnupg {
+    fn drop(&mut self) {
+        self.stop_agent();
     }
 }
 
