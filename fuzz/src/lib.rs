@@ -35,12 +35,8 @@ static KEYS: LazyLock<KeyGroups> = LazyLock::new(|| {
         groups: vec![provider.parse(RECIPIENT).expect("a recipient")],
         threshold: 0,
     };
-    let mut wrapper = Wrapper {
-        random: &mut SystemRandom,
-        gpg: None,
-        now: "2026-01-02T03:04:05Z",
-    };
-    keys.wrap_all(&KEY, &mut wrapper).expect("wrapped");
+    keys.wrap_all(&KEY, &mut Wrapper::new(&mut SystemRandom))
+        .expect("wrapped");
     keys
 });
 

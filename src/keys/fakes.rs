@@ -34,15 +34,6 @@ impl Random for Counter {
     }
 }
 
-/// What wraps with that generator, and without any gpg.
-pub(super) fn wrapper(random: &mut Counter) -> Wrapper<'_> {
-    Wrapper {
-        random,
-        gpg: None,
-        now: "2026-01-02T03:04:05Z",
-    }
-}
-
 /// A key that anybody could guess.
 pub(super) fn data_key() -> DataKey {
     DataKey::from_bytes(&[9; 32]).expect("32 bytes")

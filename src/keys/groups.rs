@@ -145,9 +145,7 @@ impl KeyGroups {
 mod tests {
     use super::*;
     use crate::document::Data;
-    use crate::keys::fakes::{
-        Counter, RECIPIENTS, age_key, data_key, fake, group, unwrap, wrapper,
-    };
+    use crate::keys::fakes::{Counter, RECIPIENTS, age_key, data_key, fake, group, unwrap};
     use crate::keys::{ForeignKey, age::keygen};
 
     #[test]
@@ -159,7 +157,7 @@ mod tests {
             threshold: 2,
         };
         groups
-            .wrap_all(&data_key(), &mut wrapper(&mut Counter(1)))
+            .wrap_all(&data_key(), &mut Wrapper::new(&mut Counter(1)))
             .expect("wrapped");
         assert_eq!(
             unwrap(&groups, &[&secrets[2], &secrets[0]]).expect("key"),
@@ -177,14 +175,14 @@ mod tests {
             threshold: 0,
         };
         three
-            .wrap_all(&key, &mut wrapper(&mut Counter(1)))
+            .wrap_all(&key, &mut Wrapper::new(&mut Counter(1)))
             .expect("wrapped");
         assert_eq!(three.threshold, 3);
         let mut one = KeyGroups {
             groups: groups().take(1).collect(),
             threshold: 0,
         };
-        one.wrap_all(&key, &mut wrapper(&mut Counter(1)))
+        one.wrap_all(&key, &mut Wrapper::new(&mut Counter(1)))
             .expect("wrapped");
         assert_eq!(one.threshold, 0);
     }
@@ -203,7 +201,7 @@ mod tests {
             threshold: 0,
         };
         let error = groups
-            .wrap_all(&data_key(), &mut wrapper(&mut Counter(1)))
+            .wrap_all(&data_key(), &mut Wrapper::new(&mut Counter(1)))
             .unwrap_err();
         let WrapKeysError::Keys(failed) = &error else {
             panic!("{error}")
@@ -224,7 +222,7 @@ mod tests {
         let wrap = |groups, threshold| {
             let mut groups = KeyGroups { groups, threshold };
             groups
-                .wrap_all(&key, &mut wrapper(&mut Counter(1)))
+                .wrap_all(&key, &mut Wrapper::new(&mut Counter(1)))
                 .unwrap_err()
                 .to_string()
         };

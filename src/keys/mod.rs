@@ -204,6 +204,18 @@ pub struct Wrapper<'a> {
     pub now: &'a str,
 }
 
+impl<'a> Wrapper<'a> {
+    /// Wraps without any program, in 1970.
+    #[must_use]
+    pub fn new(random: &'a mut dyn Random) -> Self {
+        Self {
+            random,
+            gpg: None,
+            now: "1970-01-01T00:00:00Z",
+        }
+    }
+}
+
 /// What opens master keys: all that this layer is given of the world outside for it.
 pub struct Unlocker<'a> {
     /// The age identities at hand.

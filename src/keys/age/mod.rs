@@ -128,12 +128,7 @@ mod tests {
     }
 
     fn wrap(key: &mut AgeKey, part: &[u8]) -> Result<(), Cause> {
-        let mut wrapper = Wrapper {
-            random: &mut NoRandom,
-            gpg: None,
-            now: "",
-        };
-        key.wrap(part, &mut wrapper)
+        key.wrap(part, &mut Wrapper::new(&mut NoRandom))
     }
 
     fn identities(text: &str) -> AgeIdentities {
