@@ -31,6 +31,7 @@ pub use system::Agent;
 mod system {
     use super::{AgentError, Environment, Request};
     use crate::cli::environment::{Child, DISPLAY, GNUPGHOME, GPG_TTY, TERM, XDG_RUNTIME_DIR};
+    use crate::cli::gpg::terminal;
     use std::ffi::{OsStr, OsString};
     use std::io::{self, Read, Write};
     use std::os::unix::ffi::OsStringExt;
@@ -186,12 +187,8 @@ mod system {
     /// What the agent has to know for the window or terminal that it asks on.
     fn options(environment: &Environment) -> Vec<(&'static str, OsString)> {
         let value = |name: &str| environment.value(name).map(OsStr::to_os_string);
-        let terminal = || {
-            let name = rustix::termios::ttyname(io::stderr(), Vec::new()).ok()?;
-            Some(OsString::from_vec(name.into_bytes()))
-        };
         let options = [
-            ("ttyname", value(GPG_TTY).or_else(terminal)),
+            ("ttyname", value(GPG_TTY).or_else(terminal::name)),
             ("ttytype", value(TERM)),
             ("display", value(DISPLAY)),
         ];

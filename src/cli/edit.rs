@@ -12,7 +12,6 @@ use super::input::{self, Input, Purpose};
 use super::output::{self, Content};
 use super::private_dir::{self, PrivateDir};
 use super::save::{self, SOPS_VERSION, Sealing};
-use super::wrap::wrap_all;
 use super::{Context, draft, unlock};
 use crate::crypto::{Cipher, DataKey, Stash};
 use crate::document::{Document, splice};
@@ -323,7 +322,7 @@ impl Session<'_> {
         self.metadata.mac_only_encrypted = edited.mac_only_encrypted;
         if !same {
             self.metadata.keys = edited.keys.clone();
-            wrap_all(self.context, &mut self.metadata.keys, &self.data_key)?;
+            self.context.wrap(&mut self.metadata.keys, &self.data_key)?;
         }
         Ok(())
     }

@@ -6,7 +6,6 @@ use super::failure::{Failure, Outcome, Status, warn};
 use super::input::{Input, Purpose};
 use super::output::Content;
 use super::save::{self, Sealing};
-use super::wrap::wrap_all;
 use super::{Context, decrypt, unlock};
 use crate::config::secret_like;
 use crate::crypto::{Cipher, DataKey, Stash, SystemRandom};
@@ -207,7 +206,7 @@ pub fn new_file(
 ) -> Outcome<(Metadata, DataKey)> {
     let data_key = DataKey::generate(&mut SystemRandom)
         .map_err(|error| Failure::new(Status::General, error))?;
-    wrap_all(context, &mut keys, &data_key)?;
+    context.wrap(&mut keys, &data_key)?;
     let metadata = Metadata::new(keys, selection, mac_only_encrypted, save::SOPS_VERSION);
     Ok((metadata, data_key))
 }

@@ -3,6 +3,7 @@
 use super::Context;
 use super::args::{Unlocking, comma_list};
 use super::failure::{Failure, Outcome, Status, warn};
+use super::gpg::GpgProgram;
 use super::identities::{self, Content, Source};
 use super::input::Input;
 use super::plugins::PathPlugins;
@@ -75,13 +76,19 @@ pub fn data_key(
 ) -> Outcome<DataKey> {
     let order = decryption_order(flags)?;
     let environment = &context.environment;
-    let recipients = metadata.keys.ids().concat();
+    let keys = metadata.keys.groups.iter().flatten();
+    let recipients: Vec<&str> = keys
+        .filter(|key| key.provider() == "age")
+        .map(|key| key.id())
+        .collect();
     let commands = recipients
-        .into_iter()
-        .flat_map(|recipient| identities::from_commands(environment, Some(recipient)));
+        .iter()
+        .flat_map(|recipient| identities::from_commands(environment, Some(*recipient)));
     let mut identities = identities_of(identities::at_hand(environment).chain(commands));
     let unlocker = Unlocker {
+        gpg: Some(&mut GpgProgram::new(environment)),
         plugins: Some(&mut PathPlugins::new(environment)),
+        opened: Some(&mut context.opened.borrow_mut()),
         prompt: Some(&mut Terminal::new(environment)),
         ..Unlocker::new(&mut identities)
     };
@@ -89,15 +96,14 @@ pub fn data_key(
         .keys
         .unwrap_data_key(&order, unlocker)
         .map_err(|error| {
-            let hints = error.hints();
-            let more = error.lacks_identity().then(|| NO_IDENTITY.to_owned());
+            let lacks_identity = !recipients.is_empty() && error.lacks_identity();
             let failure = Failure::from(error).of(name);
-            hints.into_iter().chain(more).fold(failure, Failure::hint)
+            if !lacks_identity {
+                return failure;
+            }
+            failure.hint("no identity yet? `bulla keygen` makes one; then somebody who can open the file adds its recipient with `bulla updatekeys`")
         })
 }
-
-/// What somebody without any key can do.
-const NO_IDENTITY: &str = "no identity yet? `bulla keygen` makes one; then somebody who can open the file adds its recipient with `bulla updatekeys`";
 
 /// The age identities in `sources`.
 pub fn identities_of(sources: impl Iterator<Item = Source>) -> AgeIdentities {

@@ -5,7 +5,6 @@ use super::configuration;
 use super::encrypt::SealingFlags;
 use super::failure::{Failure, Outcome, Status, note};
 use super::input::{self, Input, Purpose};
-use super::wrap::wrap_all;
 use super::{Context, output, prompt, save, unlock};
 use crate::document::splice;
 use crate::keys::KeyGroups;
@@ -82,7 +81,7 @@ impl Updatekeys {
             return Ok(());
         }
         let data_key = unlock::data_key(context, &input.name, &metadata, &self.unlocking)?;
-        wrap_all(context, &mut wanted, &data_key)?;
+        context.wrap(&mut wanted, &data_key)?;
         let removed = removes(&metadata.keys, &wanted);
         metadata.keys = wanted;
         let body = splice(&document.source, &mut input.store.detach(&document));

@@ -52,6 +52,7 @@ impl Prompt for Nobody {
 pub(super) struct Fake {
     pub(super) provider: &'static str,
     pub(super) id: &'static str,
+    pub(super) wrapped: Option<&'static str>,
     pub(super) yields: Option<Vec<u8>>,
     pub(super) asks: bool,
     pub(super) tried: Arc<Mutex<Vec<String>>>,
@@ -67,7 +68,7 @@ impl MasterKey for Fake {
     }
 
     fn wrapped(&self) -> Option<&str> {
-        None
+        self.wrapped
     }
 
     fn wrap(&mut self, part: &[u8], _: &mut Wrapper<'_>) -> Result<(), Cause> {
@@ -103,6 +104,7 @@ pub(super) fn fake(provider: &'static str, id: &'static str) -> Fake {
     Fake {
         provider,
         id,
+        wrapped: None,
         yields: None,
         asks: false,
         tried,

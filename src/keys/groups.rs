@@ -189,8 +189,8 @@ mod tests {
 
     #[test]
     fn one_key_that_fails_stops_the_wrapping_and_changes_nothing() {
-        let entry = Data::Map(vec![(b"fp".to_vec(), Data::str("F1"))]);
-        let foreign = Box::new(ForeignKey::new("pgp", entry));
+        let entry = Data::Map(vec![(b"resource_id".to_vec(), Data::str("F1"))]);
+        let foreign = Box::new(ForeignKey::new("gcp_kms", entry));
         let keys: KeyGroup = vec![
             age_key(RECIPIENTS[0], ""),
             foreign,
@@ -211,7 +211,7 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .contains("pgp keys are not supported by this build")
+                .contains("gcp_kms keys are not supported by this build")
         );
         assert!(groups.groups[0].iter().all(|key| key.wrapped().is_none()));
     }

@@ -9,13 +9,19 @@ mod fakes;
 mod foreign;
 mod groups;
 mod load;
+mod opened;
+pub mod pgp;
 mod report;
 mod unwrap;
 
-pub use age::{AgeIdentities, IdentitySource, Plugin, Plugins, keygen, keygen_hybrid};
+pub use age::{
+    AgeError, AgeIdentities, IdentitySource, Plugin, PluginError, Plugins, keygen, keygen_hybrid,
+};
 pub use foreign::ForeignKey;
 pub use groups::{KeyGroup, KeyGroups, WrapError, WrapKeysError};
 pub use load::{LoadError, field};
+pub use opened::Opened;
+pub use pgp::{Gpg, GpgNotRun, GpgOutput, PgpError};
 pub use report::{GroupOutcome, KeyError, KeyFailure};
 
 use crate::crypto::Random;
@@ -31,7 +37,7 @@ pub const FIELDS: [&str; 7] = [
 pub const DEFAULT_ORDER: [&str; 2] = ["age", "pgp"];
 
 /// Every provider of keys that this build can use.
-pub static PROVIDERS: &[Provider] = &[age::PROVIDER];
+pub static PROVIDERS: &[Provider] = &[age::PROVIDER, pgp::PROVIDER];
 
 /// An error of one provider, in its own words; never holds a key.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -145,6 +151,14 @@ impl Clone for Box<dyn MasterKey> {
     }
 }
 
+impl dyn MasterKey + '_ {
+    /// True for the same key, whatever is wrapped for it.
+    #[must_use]
+    pub fn is_same_as(&self, other: &dyn MasterKey) -> bool {
+        self.provider() == other.provider() && self.id() == other.id()
+    }
+}
+
 impl std::fmt::Debug for dyn MasterKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}({})", self.provider(), self.id())
@@ -178,7 +192,7 @@ pub enum UnwrapError {
 
 impl UnwrapError {
     /// Why no age identity opened it, where that is what failed.
-    fn age(&self) -> Option<&age::AgeError> {
+    fn age(&self) -> Option<&AgeError> {
         match self {
             Self::Provider(cause) => cause.downcast_ref(),
             _ => None,
@@ -230,20 +244,26 @@ pub trait Prompt {
 pub struct Wrapper<'a> {
     /// Where randomness comes from.
     pub random: &'a mut dyn Random,
+    /// gpg, where there is one to ask.
+    pub gpg: Option<&'a mut dyn Gpg>,
     /// age plugins, where programs may be run.
     pub plugins: Option<&'a mut dyn Plugins>,
     /// Who those may ask.
     pub prompt: Option<&'a mut dyn Prompt>,
+    /// The time, in RFC 3339, to whole seconds: when new entries say that they were made.
+    pub now: &'a str,
 }
 
 impl<'a> Wrapper<'a> {
-    /// Wraps without any program, and asks nobody.
+    /// Wraps without any program, in 1970.
     #[must_use]
     pub fn new(random: &'a mut dyn Random) -> Self {
         Self {
             random,
+            gpg: None,
             plugins: None,
             prompt: None,
+            now: "1970-01-01T00:00:00Z",
         }
     }
 }
@@ -252,8 +272,12 @@ impl<'a> Wrapper<'a> {
 pub struct Unlocker<'a> {
     /// The age identities at hand.
     pub age: &'a mut AgeIdentities,
+    /// gpg, where there is one to ask.
+    pub gpg: Option<&'a mut dyn Gpg>,
     /// age plugins, where programs may be run; they may ask, so not before others may.
     pub plugins: Option<&'a mut dyn Plugins>,
+    /// What was opened before, and need not be again.
+    pub opened: Option<&'a mut Opened>,
     /// Who to ask; `None` for as long as there is hope of opening the file without asking.
     pub prompt: Option<&'a mut dyn Prompt>,
     /// Set by a key that would have asked.
@@ -266,7 +290,9 @@ impl<'a> Unlocker<'a> {
     pub fn new(age: &'a mut AgeIdentities) -> Self {
         Self {
             age,
+            gpg: None,
             plugins: None,
+            opened: None,
             prompt: None,
             held_back: false,
         }

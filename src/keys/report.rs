@@ -38,18 +38,6 @@ pub enum KeyError {
 }
 
 impl KeyError {
-    /// What can be done for the keys that failed, each thing once.
-    #[must_use]
-    pub fn hints(&self) -> Vec<String> {
-        let mut hints = Vec::new();
-        for hint in self.of_age().flat_map(AgeError::hints) {
-            if !hints.contains(&hint) {
-                hints.push(hint);
-            }
-        }
-        hints
-    }
-
     /// True unless some identity is there, and only could not be used.
     #[must_use]
     pub fn lacks_identity(&self) -> bool {

@@ -16,7 +16,8 @@ impl KeyGroups {
     /// The data key, from as many groups as are needed and no more.
     ///
     /// Within a group, keys are tried in the order in which their providers stand in `order`,
-    /// all others last. Nobody is asked for a passphrase before every key was tried without.
+    /// all others last. Nobody is asked for a passphrase before every key was tried without, and
+    /// nothing that was opened before is opened again.
     ///
     /// # Errors
     /// [`KeyError`] with all that was tried.
@@ -113,8 +114,11 @@ impl<'k> Opening<'k> {
         }
         for attempt in self.attempts.iter_mut().filter(|attempt| attempt.open) {
             unlocker.held_back = false;
-            attempt.reasons = match attempt.key.unwrap(unlocker) {
+            attempt.reasons = match unwrapped(attempt.key, unlocker) {
                 Ok(part) if part.len() == expected => {
+                    if let Some(opened) = unlocker.opened.as_deref_mut() {
+                        opened.note(attempt.key, &part);
+                    }
                     self.part = Some(part);
                     return;
                 }
@@ -140,11 +144,23 @@ impl<'k> Opening<'k> {
     }
 }
 
+/// What a key yields, or yielded before.
+fn unwrapped(
+    key: &dyn MasterKey,
+    unlocker: &mut Unlocker<'_>,
+) -> Result<Zeroizing<Vec<u8>>, Vec<UnwrapError>> {
+    let before = unlocker.opened.as_deref();
+    match before.and_then(|opened| opened.part_of(key)) {
+        Some(part) => Ok(part),
+        None => key.unwrap(unlocker),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::keys::fakes::{Fake, KEYS, RECIPIENTS, age_key, fake, group, unwrap};
-    use crate::keys::{AgeIdentities, DEFAULT_ORDER};
+    use crate::keys::{AgeIdentities, DEFAULT_ORDER, Opened};
     use std::sync::Arc;
 
     const TWO: [&str; 2] = [
@@ -298,6 +314,38 @@ mod tests {
         };
         assert!(unwrap(&groups, &[]).is_ok());
         assert_eq!(*tried.lock().expect("lock"), ["locked", "open"]);
+    }
+
+    #[test]
+    fn what_was_opened_before_is_not_opened_again() {
+        let groups = |id| {
+            let key = Fake {
+                wrapped: Some("enc"),
+                yields: Some(vec![1; 32]),
+                ..fake("pgp", id)
+            };
+            let tried = Arc::clone(&key.tried);
+            let groups = KeyGroups {
+                groups: vec![group([key])],
+                threshold: 0,
+            };
+            (groups, tried)
+        };
+        let mut opened = Opened::default();
+        let mut open = |groups: &KeyGroups| {
+            let mut none = AgeIdentities::default();
+            let unlocker = Unlocker {
+                opened: Some(&mut opened),
+                ..Unlocker::new(&mut none)
+            };
+            groups.unwrap_data_key(&DEFAULT_ORDER, unlocker).is_ok()
+        };
+        let (first, tried) = groups("a");
+        assert!(open(&first) && open(&first));
+        assert_eq!(*tried.lock().expect("lock"), ["a"]);
+        let (same, tried) = groups("b");
+        assert!(open(&same) && tried.lock().expect("lock").is_empty());
+        assert_eq!(format!("{opened:?}"), "Opened(1)");
     }
 
     #[test]

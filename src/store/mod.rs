@@ -6,9 +6,11 @@
 use crate::document::{Data, Document, NodeId, Span, Splice, Value};
 use zeroize::Zeroizing;
 
+mod excerpt;
 mod json;
 mod yaml;
 
+pub use excerpt::Excerpt;
 pub use json::Json;
 pub use yaml::Yaml;
 
@@ -42,6 +44,17 @@ pub struct ParseError {
     pub offset: usize,
     /// What to do about it, where there is something to say.
     pub hint: Option<&'static str>,
+    /// The place for people; empty until [`ParseError::shown_in`] has made it.
+    pub excerpt: Excerpt,
+}
+
+impl ParseError {
+    /// The error with its place in `source`, the text that was parsed.
+    #[must_use]
+    pub fn shown_in(mut self, source: &[u8]) -> Self {
+        self.excerpt = Excerpt::of(source, self.offset);
+        self
+    }
 }
 
 /// Why data cannot be written in a format. Names the place, never a value.

@@ -91,7 +91,7 @@ impl MasterKey for AgeKey {
             plugins: &mut **plugins,
             prompt,
         });
-        self.enc = Some(recipient.encrypt(part, host)?);
+        self.enc = Some(recipient.encrypt(part, host).map_err(cause)?);
         Ok(())
     }
 
@@ -124,6 +124,17 @@ impl MasterKey for AgeKey {
 
     fn boxed_clone(&self) -> Box<dyn MasterKey> {
         Box::new(self.clone())
+    }
+}
+
+/// The plugin's own error, where it is one.
+fn cause(error: ::age::EncryptError) -> Cause {
+    match error {
+        ::age::EncryptError::Io(error) => match error.downcast::<PluginError>() {
+            Ok(error) => error.into(),
+            Err(error) => error.into(),
+        },
+        error => error.into(),
     }
 }
 
@@ -167,6 +178,10 @@ mod tests {
         }
     }
 
+    fn wrap(key: &mut AgeKey, part: &[u8]) -> Result<(), Cause> {
+        key.wrap(part, &mut Wrapper::new(&mut NoRandom))
+    }
+
     fn identities(text: &str) -> AgeIdentities {
         let text = Zeroizing::new(text.to_owned());
         let origin = "K".to_owned();
@@ -187,8 +202,7 @@ mod tests {
             assert!(secret.starts_with(kind));
             let mut key = AgeKey::new(&recipient).expect("recipient");
             for part in [&[7; 32][..], &[8; 33]] {
-                key.wrap(part, &mut Wrapper::new(&mut NoRandom))
-                    .expect("wrapped");
+                wrap(&mut key, part).expect("wrapped");
                 assert_eq!(unwrap(&key, &mut identities(&secret)).expect("part"), part);
             }
         }
@@ -208,8 +222,7 @@ mod tests {
         ] {
             let mut key = AgeKey::new(public).expect("recipient");
             assert_eq!(key.id(), public.trim());
-            key.wrap(&[7; 32], &mut Wrapper::new(&mut NoRandom))
-                .expect("wrapped");
+            wrap(&mut key, &[7; 32]).expect("wrapped");
             assert_eq!(
                 unwrap(&key, &mut identities(secret)).expect("part"),
                 [7; 32]
@@ -220,8 +233,7 @@ mod tests {
     #[test]
     fn a_wrapped_key_is_laid_out_as_sops_does() {
         let mut key = AgeKey::new(A).expect("recipient");
-        key.wrap(&[7; 32], &mut Wrapper::new(&mut NoRandom))
-            .expect("wrapped");
+        wrap(&mut key, &[7; 32]).expect("wrapped");
         let enc = key.wrapped().expect("wrapped").to_owned();
         let lines: Vec<&str> = enc.split('\n').collect();
         let [first, body @ .., last, ""] = &lines[..] else {
@@ -247,9 +259,7 @@ mod tests {
     fn a_recipient_of_a_file_is_looked_at_when_it_is_used() {
         let entry = Data::Map(vec![(b"recipient".to_vec(), Data::str("age1pq1qq"))]);
         let mut key = AgeKey::from_data(&entry);
-        let error = key
-            .wrap(&[7; 32], &mut Wrapper::new(&mut NoRandom))
-            .unwrap_err();
+        let error = wrap(&mut key, &[7; 32]).unwrap_err();
         assert!(matches!(
             error.downcast_ref(),
             Some(RecipientProblem::Hybrid(_))

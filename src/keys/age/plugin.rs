@@ -83,6 +83,19 @@ pub enum PluginError {
     },
 }
 
+impl PluginError {
+    /// What can be done about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotFound { program } => Some(format!(
+                "install {program}: it must stand under that name in an absolute directory of PATH"
+            )),
+            _ => None,
+        }
+    }
+}
+
 /// What a plugin may use: programs, and somebody to ask.
 pub(super) struct Host<'a> {
     pub(super) plugins: &'a mut dyn Plugins,

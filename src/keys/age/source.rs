@@ -223,7 +223,7 @@ impl AgeError {
             Reason::NoIdentity | Reason::NoMatch if hints.is_empty() => {
                 recipient_hint(&self.recipient).into_iter().collect()
             }
-            Reason::Plugin(error) => hints.into_iter().chain(plugin_hint(error)).collect(),
+            Reason::Plugin(error) => hints.into_iter().chain(error.hint()).collect(),
             _ => hints,
         }
     }
@@ -247,16 +247,7 @@ fn problem_hint((origin, problem): &(String, IdentityProblem)) -> Option<String>
         IdentityProblem::NoPassphrase => Some(format!(
             "run the command in a terminal, or beside a gpg-agent, to be asked for the passphrase of '{origin}'"
         )),
-        IdentityProblem::Plugin(error) => plugin_hint(error),
-        _ => None,
-    }
-}
-
-fn plugin_hint(error: &PluginError) -> Option<String> {
-    match error {
-        PluginError::NotFound { program } => Some(format!(
-            "install {program}: it must stand under that name in an absolute directory of PATH"
-        )),
+        IdentityProblem::Plugin(error) => error.hint(),
         _ => None,
     }
 }
