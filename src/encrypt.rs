@@ -3,6 +3,8 @@
 //! Pure: the time, the randomness and the key are parameters. What comes out has been
 //! decrypted again in memory and compared with what went in.
 
+mod envelope;
+
 use crate::crypto::{
     Cipher, DataKey, Mac, Nonces, Random, SealError, Sealer, Stash, Token, TokenType,
 };
@@ -83,6 +85,9 @@ pub enum EncryptError {
 /// # Errors
 /// [`EncryptError`]; see there.
 pub fn encrypt(document: &Document, how: Encryption<'_>) -> Result<Encrypted, EncryptError> {
+    if let Some(envelope) = how.store.envelope() {
+        return envelope::encrypt(document, envelope, how);
+    }
     let Encryption {
         store,
         parsing,
@@ -198,6 +203,22 @@ impl Seal<'_, '_> {
             return Ok(token.to_vec());
         }
         self.fresh(plaintext, ty, aad)
+    }
+
+    /// As [`Seal::token`], to the end of `out`.
+    fn append(
+        &mut self,
+        plaintext: &[u8],
+        ty: TokenType,
+        aad: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncryptError> {
+        if let Some(token) = self.stash.take(aad, ty, plaintext) {
+            out.extend_from_slice(token);
+        } else {
+            self.sealer.seal(plaintext, ty, aad, self.nonces, out)?;
+        }
+        Ok(())
     }
 
     fn fresh(

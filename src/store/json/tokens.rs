@@ -37,7 +37,8 @@ pub(super) fn parse(
             0
         },
         options,
-        nodes: Vec::with_capacity(source.len() / 16),
+        // One long string may be most of a text.
+        nodes: Vec::with_capacity((source.len() / 16).min(1 << 20)),
         cooked: Zeroizing::default(),
         open: Vec::new(),
         beyond_sops: None,
