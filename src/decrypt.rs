@@ -4,9 +4,7 @@
 
 pub(crate) mod envelope;
 
-use crate::crypto::{
-    DataKey, Digest, Mac, OpenError, Sealer, Stash, Token, TokenError, TokenType,
-};
+use crate::crypto::{DataKey, Digest, Mac, OpenError, Sealer, Stash, Token, TokenError, TokenType};
 use crate::document::scalar::is_plain_int;
 use crate::document::{
     Document, Leaf, LeafKind, Leaves, NoMarking, NodeId, Path, Splice, Type, Value, canonical,

@@ -105,13 +105,16 @@ impl Edit {
 
     fn new_file<'a>(&'a self, context: &'a Context, file: &'a Path) -> Outcome<Session<'a>> {
         let (_, store) = input::stores(Some(file), &self.types);
-        let plan = configuration::plan(
+        let mut plan = configuration::plan(
             context,
             Some(file),
             &self.recipients,
             &self.selectors,
             &self.sealing,
         )?;
+        if store.envelope().is_some() {
+            encrypt::encrypt_whole(&file.display().to_string(), &mut plan);
+        }
         let (metadata, data_key) =
             encrypt::new_file(plan.keys, plan.selection, plan.mac_only_encrypted).map_err(
                 |failure| Failure {

@@ -88,7 +88,10 @@ impl Encrypt {
             &self.selectors,
             &self.sealing,
         )?;
-        if [input.store, input.output].iter().any(|store| store.envelope().is_some()) {
+        if [input.store, input.output]
+            .iter()
+            .any(|store| store.envelope().is_some())
+        {
             encrypt_whole(&input.name, &mut plan);
         }
         let (sealing, before) = match self.existing(context, &input, &plan) {
@@ -175,9 +178,10 @@ impl Encrypt {
         let mut there = Input::read(context, Some(path), &types, None, Purpose::Read).ok()?;
         let document = there.parse().ok()?;
         let metadata = unlock::metadata(&there.name, &document).ok()?;
+        let is_whole = there.store.envelope().is_some();
         let same = metadata.keys.same_recipients(&plan.keys)
             && metadata.keys.needed() == plan.keys.needed()
-            && metadata.selection == plan.selection
+            && (is_whole || metadata.selection == plan.selection)
             && metadata.mac_only_encrypted == plan.mac_only_encrypted
             && metadata.cipher() == plan.cipher;
         if !same {

@@ -75,9 +75,12 @@ impl Input {
                 let text = original.take_text();
                 (Some(original), text)
             }
-            None => (None, standard_input().map_err(|error| {
-                Failure::new(Status::Unreadable, format!("standard input: {error}"))
-            })?),
+            None => (
+                None,
+                standard_input().map_err(|error| {
+                    Failure::new(Status::Unreadable, format!("standard input: {error}"))
+                })?,
+            ),
         };
         let path = name_override.or(file).map(Path::to_path_buf);
         let name = file.map_or("standard input".into(), |file| file.display().to_string());
@@ -183,10 +186,7 @@ pub fn standard_input() -> std::io::Result<Zeroizing<Vec<u8>>> {
 
 /// The formats of input and output: as the flags say, else as the name says. Where sops does not
 /// tell a format by the name, the output is like an input that was named.
-pub fn stores(
-    path: Option<&Path>,
-    types: &Types,
-) -> (&'static dyn Store, &'static dyn Store) {
+pub fn stores(path: Option<&Path>, types: &Types) -> (&'static dyn Store, &'static dyn Store) {
     let by_name = path.map_or(&store::Binary as _, named);
     let input = types.input_type.unwrap_or(by_name);
     let is_name_of_sops = path.is_some_and(|p| store::is_name_of_sops(&p.to_string_lossy()));
@@ -215,7 +215,10 @@ pub fn parse(
     let copy = (!is_whole).then(|| text.clone());
     store.parse(text, options).map_err(|error| match copy {
         Some(copy) => not_parsed(name, &copy, &error),
-        None => with_hint(Failure::new(Status::Unreadable, format!("{name}: {error}")), &error),
+        None => with_hint(
+            Failure::new(Status::Unreadable, format!("{name}: {error}")),
+            &error,
+        ),
     })
 }
 

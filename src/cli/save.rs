@@ -129,7 +129,9 @@ pub fn deliver(
         Some(original) if destination.in_place => {
             if input.converts() && input.is_misnamed() {
                 let (name, format) = (&input.name, input.output.name());
-                warn(format!("{name}: the file is {format} now, its name says something else"));
+                warn(format!(
+                    "{name}: the file is {format} now, its name says something else"
+                ));
             }
             let written = output::replace(original, text, content, &context.environment);
             finish(&input.name, written)

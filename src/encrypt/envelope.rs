@@ -1,7 +1,7 @@
 //! A file that is one value: sealed where it stands in the new text, without a document in between.
 //! Beside the file there is its encrypted form, and the plaintext once more for the self-check.
 
-use super::{Encrypted, EncryptError, Encryption, Seal, ascii};
+use super::{EncryptError, Encrypted, Encryption, Seal, ascii};
 use crate::crypto::{Digest, Mac, Nonces, Sealer, TokenType};
 use crate::decrypt::{self, envelope::Opened};
 use crate::document::{Document, LeafKind, NoMarking};

@@ -255,9 +255,25 @@ fn plain(source: Zeroizing<Vec<u8>>) -> Document {
     };
     let key = Text::Cooked(Span::new(0, KEY.len()));
     let nodes = vec![
-        node(Kind::Mapping, Type::Null, false, whole, Text::Source(start), 0, 3),
+        node(
+            Kind::Mapping,
+            Type::Null,
+            false,
+            whole,
+            Text::Source(start),
+            0,
+            3,
+        ),
         node(Kind::Scalar, Type::Str, true, start, key, 1, 2),
-        node(Kind::Scalar, Type::Str, false, whole, Text::Source(whole), 2, 3),
+        node(
+            Kind::Scalar,
+            Type::Str,
+            false,
+            whole,
+            Text::Source(whole),
+            2,
+            3,
+        ),
     ];
     let branch = Branch {
         first: 0,
@@ -286,7 +302,9 @@ mod tests {
             is_plain,
             ..ParseOptions::default()
         };
-        Binary.parse(Zeroizing::new(text.to_vec()), options).unwrap()
+        Binary
+            .parse(Zeroizing::new(text.to_vec()), options)
+            .unwrap()
     }
 
     fn metadata(mac: &str) -> Data {

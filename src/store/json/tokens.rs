@@ -681,6 +681,7 @@ mod tests {
     fn duplicate_keys_are_read_on_request_but_never_metadata() {
         let options = ParseOptions {
             allow_duplicate_keys: true,
+            ..ParseOptions::default()
         };
         let read = |text: &str| parse(Zeroizing::new(text.as_bytes().to_vec()), options);
         let document = read("{\"a\": 1, \"a\": {\"sops\": 1, \"sops\": 2}}").unwrap();
