@@ -4,17 +4,20 @@
 
 pub(crate) mod envelope;
 
-use crate::crypto::{DataKey, Digest, Mac, OpenError, Sealer, Stash, Token, TokenError, TokenType};
+use crate::crypto::{
+    DataKey, Digest, Mac, MacShare, OpenError, Sealer, Stash, Token, TokenError, TokenType,
+};
 use crate::document::scalar::is_plain_int;
+use crate::document::share::{Share, WHOLE, shares, side_by_side};
 use crate::document::{
     Document, Leaf, LeafKind, Leaves, NoMarking, NodeId, Path, Splice, Type, Value, canonical,
     drop_contained, splice,
 };
 use crate::metadata::{Metadata, Selection, Spelling};
 use crate::store::{ParseOptions, Store};
-use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
+use std::sync::OnceLock;
 use zeroize::Zeroizing;
 
 /// How a document is decrypted.
@@ -113,15 +116,18 @@ pub fn decrypt(
         return envelope::decrypt(document, metadata, &opener, options, stash);
     }
     let mut spellings = open_spellings(&opener, metadata);
-    let mut opening = Opening::new(document, store, metadata, &opener, &spellings);
-    opening.stash = stash;
-    opening.walk()?;
+    let file = File {
+        document,
+        store,
+        metadata,
+        opener: &opener,
+    };
+    let (mut opening, mac) = file.open(&spellings, stash)?;
     if let Some(stash) = opening.stash.take() {
         remember_spellings(stash, metadata, &spellings);
     }
     let mut warnings = std::mem::take(&mut opening.warnings);
-    let mac = opening.mac.clone().finish();
-    warnings.extend(opener.verify_mac(&mac, metadata, options.ignore_mac)?);
+    warnings.extend(opener.verify_mac(&mac.finish(), metadata, options.ignore_mac)?);
     let (mut text, expected) = opening.finish();
     // A spelling is used only where it reads as the value of the token.
     for round in 0.. {
@@ -133,9 +139,7 @@ pub fn decrypt(
             break;
         }
         spellings.retain(|path, _| round < MISSPELLED_ROUNDS && !wrong.contains(path));
-        let mut again = Opening::new(document, store, metadata, &opener, &spellings);
-        again.walk()?;
-        text = again.finish().0;
+        text = file.open(&spellings, None)?.0.finish().0;
     }
     Ok(Decrypted { text, warnings })
 }
@@ -188,7 +192,7 @@ fn met_again<'v>(ty: TokenType, opened: &'v [u8], written: &'v [u8]) -> (TokenTy
 pub(crate) struct Opener<'k> {
     data_key: &'k DataKey,
     usual: Sealer,
-    other: OnceCell<Sealer>,
+    other: OnceLock<Sealer>,
 }
 
 impl<'k> Opener<'k> {
@@ -196,7 +200,7 @@ impl<'k> Opener<'k> {
         Self {
             data_key,
             usual: Sealer::new(data_key, metadata.cipher()),
-            other: OnceCell::new(),
+            other: OnceLock::new(),
         }
     }
 
@@ -250,7 +254,49 @@ impl<'k> Opener<'k> {
     }
 }
 
-/// One pass over an encrypted document.
+/// An encrypted document and what it takes to open it.
+#[derive(Clone, Copy)]
+struct File<'a> {
+    document: &'a Document,
+    store: &'a dyn Store,
+    metadata: &'a Metadata,
+    opener: &'a Opener<'a>,
+}
+
+impl<'a> File<'a> {
+    /// Opens all tokens; with what comes of it the hash of the values. The stash and the
+    /// spellings want the leaves one after the other, else shares are opened side by side.
+    fn open<'s>(
+        self,
+        spellings: &'a Spellings,
+        stash: Option<&'s mut Stash>,
+    ) -> Result<(Opening<'a, 's>, Mac), DecryptError> {
+        let mut whole = Opening::new(self, spellings, true);
+        let mut later: Vec<Opening<'_, '_>> = Vec::new();
+        if stash.is_some() || !spellings.is_empty() {
+            whole.stash = stash;
+            whole.walk(WHOLE)?;
+        } else {
+            let open = |share: Share| {
+                let mut opening = Opening::new(self, spellings, share.start == 0);
+                opening.walk(share).map(|()| opening)
+            };
+            let mut opened = side_by_side(shares(self.document), open).into_iter();
+            if let Some(first) = opened.next() {
+                whole = first?;
+            }
+            later = opened.collect::<Result<_, _>>()?;
+        }
+        let mac = MacShare::join(std::iter::once(&whole.mac).chain(later.iter().map(|o| &o.mac)));
+        for opening in later {
+            whole.splices.extend(opening.splices);
+            whole.warnings.extend(opening.warnings);
+        }
+        Ok((whole, mac))
+    }
+}
+
+/// One pass over a share of an encrypted document.
 struct Opening<'a, 's> {
     document: &'a Document,
     store: &'a dyn Store,
@@ -259,7 +305,7 @@ struct Opening<'a, 's> {
     opener: &'a Opener<'a>,
     spellings: &'a Spellings,
     stash: Option<&'s mut Stash>,
-    mac: Mac,
+    mac: MacShare,
     splices: Vec<Splice>,
     /// The plaintext of the token at hand.
     plaintext: Zeroizing<Vec<u8>>,
@@ -275,13 +321,13 @@ struct Opening<'a, 's> {
 }
 
 impl<'a> Opening<'a, '_> {
-    fn new(
-        document: &'a Document,
-        store: &'a dyn Store,
-        metadata: &'a Metadata,
-        opener: &'a Opener<'a>,
-        spellings: &'a Spellings,
-    ) -> Self {
+    fn new(file: File<'a>, spellings: &'a Spellings, is_first: bool) -> Self {
+        let File {
+            document,
+            store,
+            metadata,
+            opener,
+        } = file;
         Self {
             document,
             store,
@@ -290,7 +336,7 @@ impl<'a> Opening<'a, '_> {
             opener,
             spellings,
             stash: None,
-            mac: Mac::new(metadata.mac_only_encrypted),
+            mac: MacShare::new(is_first, metadata.mac_only_encrypted),
             splices: Vec::with_capacity(document.nodes.len() / 2),
             plaintext: Zeroizing::new(Vec::with_capacity(4096)),
             spelled: HashSet::new(),
@@ -301,13 +347,19 @@ impl<'a> Opening<'a, '_> {
         }
     }
 
-    fn walk(&mut self) -> Result<(), DecryptError> {
+    fn walk(&mut self, share: Share) -> Result<(), DecryptError> {
         let mut leaves = self.document.leaves(self.selection);
-        while let Some(leaf) = leaves.advance() {
-            match leaf.kind {
-                LeafKind::Comment => self.comment(&leaf, &leaves),
-                LeafKind::Value => self.value(&leaf, &leaves)?,
+        let mut number = 0;
+        while number < share.end
+            && let Some(leaf) = leaves.advance()
+        {
+            if share.contains(&number) {
+                match leaf.kind {
+                    LeafKind::Comment => self.comment(&leaf, &leaves),
+                    LeafKind::Value => self.value(&leaf, &leaves)?,
+                }
             }
+            number += 1;
         }
         Ok(())
     }

@@ -1,13 +1,11 @@
-//! What a command reads: a file or standard input, in a format, parsed; and how a text that
-//! does not parse is shown without showing a secret.
+//! What a command reads: a file or standard input, in a format, parsed.
 
 use super::args::Types;
 use super::failure::{Failure, Outcome, Status};
-use super::original::read_whole;
 use super::output::{Original, OutputError};
-use super::{Context, configuration, lock::Patience};
+use super::{Context, configuration, lock::Patience, original};
 use crate::document::Document;
-use crate::store::{self, Layout, ParseError, ParseOptions, Store};
+use crate::store::{self, Excerpt, Layout, ParseError, ParseOptions, Store};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -26,7 +24,7 @@ pub enum Purpose {
 pub struct Input {
     /// How it is called in messages.
     pub name: String,
-    /// The file, `None` for standard input.
+    /// The file where it is going to be changed.
     pub original: Option<Original>,
     /// The path by which rule and format are found, where there is one.
     pub path: Option<PathBuf>,
@@ -70,11 +68,7 @@ impl Input {
         purpose: Purpose,
     ) -> Outcome<Self> {
         let (original, text) = match file {
-            Some(file) => {
-                let mut original = original(file, purpose)?;
-                let text = original.take_text();
-                (Some(original), text)
-            }
+            Some(file) => read(file, purpose)?,
             None => (
                 None,
                 standard_input().map_err(|error| {
@@ -152,20 +146,28 @@ impl Input {
     }
 }
 
-fn original(file: &Path, purpose: Purpose) -> Outcome<Original> {
+/// The text of a file; with it, where it is going to be changed, what tells whether somebody else
+/// has changed it since.
+fn read(file: &Path, purpose: Purpose) -> Outcome<(Option<Original>, Zeroizing<Vec<u8>>)> {
     let waiting = || super::failure::note("waiting for another process that is changing the file");
-    let read = match purpose {
-        Purpose::Read => Original::read(file),
+    let claimed = match purpose {
+        Purpose::Read => return Ok((None, original::read(file).map_err(|e| unreadable(file, e))?)),
         Purpose::Change => Original::claim(file, Patience::with_notice(&waiting)),
         Purpose::Edit => Original::claim(file, Patience::NONE),
     };
-    read.map_err(|error| match &error {
+    let mut original = claimed.map_err(|error| unreadable(file, error))?;
+    let text = original.take_text();
+    Ok((Some(original), text))
+}
+
+fn unreadable(file: &Path, error: OutputError) -> Failure {
+    match &error {
         OutputError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
             let message = format!("{}: no such file", file.display());
             Failure::new(Status::NoFile, message)
         }
         _ => Failure::new(Status::Unreadable, error),
-    })
+    }
 }
 
 /// Reads standard input to its end, and leaves no copy of a part of it behind.
@@ -178,10 +180,10 @@ pub fn standard_input() -> std::io::Result<Zeroizing<Vec<u8>>> {
         use std::os::fd::AsFd;
         // The library's own handle keeps what it has read in a buffer.
         let stdin = std::io::stdin().as_fd().try_clone_to_owned()?;
-        read_whole(std::fs::File::from(stdin), 0)
+        original::read_whole(std::fs::File::from(stdin), 0)
     }
     #[cfg(not(unix))]
-    read_whole(std::io::stdin().lock(), 0)
+    original::read_whole(std::io::stdin().lock(), 0)
 }
 
 /// The formats of input and output: as the flags say, else as the name says. Where sops does not
@@ -209,107 +211,27 @@ pub fn parse(
     text: Zeroizing<Vec<u8>>,
     options: ParseOptions,
 ) -> Outcome<Document> {
-    // The parser takes the text; the place of an error is shown from a copy only it needs.
-    // Whole files have no place, and can be large.
-    let is_whole = store.envelope().is_some();
-    let copy = (!is_whole).then(|| text.clone());
-    store.parse(text, options).map_err(|error| match copy {
-        Some(copy) => not_parsed(name, &copy, &error),
-        None => with_hint(
-            Failure::new(Status::Unreadable, format!("{name}: {error}")),
-            &error,
-        ),
-    })
+    store
+        .parse(text, options)
+        .map_err(|error| not_parsed(name, &error))
 }
 
 /// The failure for a text that does not parse: file, line, column, the line and a caret.
-pub fn not_parsed(name: &str, text: &[u8], error: &ParseError) -> Failure {
-    let at = error.offset.min(text.len());
-    let start = memchr::memrchr(b'\n', &text[..at]).map_or(0, |n| n + 1);
-    let end = memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |n| at + n);
-    let number = memchr::memchr_iter(b'\n', &text[..start]).count() + 1;
-    let before = String::from_utf8_lossy(&text[start..at]);
-    let line = String::from_utf8_lossy(&text[start..end]);
-    let column = before.chars().count();
-    let shown: String = masked(line.trim_end()).chars().collect();
-    let from = column.saturating_sub(SHOWN / 2);
-    let window: String = shown.chars().skip(from).take(SHOWN).collect();
-    let message = format!(
-        "{name}:{number}:{}: {error}\n  {window}\n  {:>width$}",
-        column + 1,
-        "^",
-        width = column - from + 1
-    );
-    with_hint(Failure::new(Status::Unreadable, message), error)
-}
-
-fn with_hint(failure: Failure, error: &ParseError) -> Failure {
+fn not_parsed(name: &str, error: &ParseError) -> Failure {
+    let Excerpt {
+        line,
+        column,
+        text,
+        before,
+    } = &error.excerpt;
+    let caret = " ".repeat(*before) + "^";
+    let message = match line {
+        0 => format!("{name}: {error}"),
+        _ => format!("{name}:{line}:{column}: {error}\n  {text}\n  {caret}"),
+    };
+    let failure = Failure::new(Status::Unreadable, message);
     match error.hint {
         Some(hint) => failure.hint(hint),
         None => failure,
-    }
-}
-
-/// Characters of a line that are shown.
-const SHOWN: usize = 76;
-
-/// A line with everything that may be a value made unreadable: what stands behind its key
-/// becomes `*`, but for blanks, quotes and brackets. Where it is not plain that there is a key,
-/// the whole line.
-fn masked(line: &str) -> String {
-    let (key, value) = line.split_at(key_end(line).unwrap_or(0));
-    let hidden = value.chars().map(|c| match c {
-        '\t' => ' ',
-        ' ' | '{' | '}' | '[' | ']' | ':' | ',' | '"' | '\'' => c,
-        _ => '*',
-    });
-    key.chars()
-        .map(|c| if c == '\t' { ' ' } else { c })
-        .chain(hidden)
-        .collect()
-}
-
-/// The end of the key that a line begins with, behind indentation and dashes: a bare word, or a
-/// whole one in quotes, that a colon and a blank follow. `user:password` and `c2VjcmV0==` are none.
-fn key_end(line: &str) -> Option<usize> {
-    let end = line
-        .match_indices(':')
-        .find(|(at, _)| {
-            line[at + 1..]
-                .chars()
-                .next()
-                .is_none_or(char::is_whitespace)
-        })
-        .map(|(at, _)| at)?;
-    let indicators = [' ', '\t', '-', '?'];
-    let key = line[..end].trim_start_matches(indicators).trim_end();
-    let bare = ['"', '\'']
-        .iter()
-        .find_map(|&quote| key.strip_prefix(quote)?.strip_suffix(quote))
-        .unwrap_or(key);
-    bare.chars().all(is_key_character).then_some(end)
-}
-
-fn is_key_character(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_is_shown_and_nothing_else() {
-        for (line, shown) in [
-            ("a_b: hunter2", "a_b: *******"),
-            ("  - key:", "  - key:"),
-            ("\"k.1\": \"hunter2", "\"k.1\": \"*******"),
-            ("  c2VjcmV0/cGFzcw==", "  *****************"),
-            ("- \"hunter2: rest", "* \"*******: ****"),
-            ("user:password", "****:********"),
-            ("two words: more", "*** *****: ****"),
-        ] {
-            assert_eq!(masked(line), shown);
-        }
     }
 }

@@ -6,7 +6,6 @@ use super::encrypt::SealingFlags;
 use super::failure::{Failure, Outcome, Status, note};
 use super::input::{Input, Purpose};
 use super::{Context, output, prompt, save, unlock};
-use crate::crypto::SystemRandom;
 use crate::keys::KeyGroups;
 use clap::Args;
 use std::fmt::Write;
@@ -81,7 +80,7 @@ impl Updatekeys {
             return Ok(());
         }
         let data_key = unlock::data_key(context, &input.name, &metadata, &self.unlocking)?;
-        wanted.wrap_all(&data_key, &mut SystemRandom)?;
+        context.wrap(&mut wanted, &data_key)?;
         let removed = removes(&metadata.keys, &wanted);
         metadata.keys = wanted;
         let (data, layout) = (metadata.to_data(), input.layout(context));

@@ -1,10 +1,10 @@
 //! A file that is one value: sealed where it stands in the new text, without a document in between.
 //! Beside the file there is its encrypted form, and the plaintext once more for the self-check.
 
-use super::{EncryptError, Encrypted, Encryption, Seal, ascii};
-use crate::crypto::{Digest, Mac, Nonces, Sealer, TokenType};
+use super::{EncryptError, Encrypted, Encryption, ascii};
+use crate::crypto::{Digest, Mac, Nonces, SealError, Sealer, TokenType};
 use crate::decrypt::{self, envelope::Opened};
-use crate::document::{Document, LeafKind, NoMarking};
+use crate::document::{Document, LeafKind, NoMarking, unwiped};
 use crate::metadata::{Metadata, Selection};
 use crate::store::Envelope;
 use std::thread;
@@ -31,29 +31,32 @@ pub(super) fn encrypt(
     }
     let sealer = Sealer::new(how.data_key, how.cipher);
     let (mut nonces, mut stash) = (Nonces::new(how.random), how.stash);
-    let mut seal = Seal {
-        sealer: &sealer,
-        nonces: &mut nonces,
-        stash: &mut stash,
-    };
-    let mut text = Zeroizing::new(envelope.head(how.layout));
+    let mut text = envelope.head(how.layout);
     let sealed = !plaintext.is_empty();
     let (mac, done) = beside(plaintext, || {
-        if sealed {
-            seal.append(plaintext, TokenType::Str, &aad, &mut text)
-        } else {
-            Ok(())
+        if let Some(token) = stash.take(&aad, TokenType::Str, plaintext) {
+            text.extend_from_slice(token);
+        } else if sealed {
+            sealer.seal(plaintext, TokenType::Str, &aad, &mut nonces, &mut text)?;
         }
+        Ok::<_, SealError>(())
     });
     done?;
-    let date = metadata.last_modified.as_bytes();
-    metadata.mac = Some(ascii(seal.fresh(mac.as_bytes(), TokenType::Str, date)?));
+    let (date, mut token) = (metadata.last_modified.as_bytes(), Vec::new());
+    sealer.seal(
+        mac.as_bytes(),
+        TokenType::Str,
+        date,
+        &mut nonces,
+        &mut token,
+    )?;
+    metadata.mac = Some(ascii(&token));
     text.extend_from_slice(&envelope.tail(&metadata.to_data(), how.layout));
-    let check = how.store.parse(text, how.parsing);
+    let check = how.store.parse(Zeroizing::new(text), how.parsing);
     let encrypted = check.map_err(EncryptError::SelfCheckParse)?;
     self_check(plaintext, &encrypted, &metadata, how.data_key, &mac)?;
     Ok(Encrypted {
-        text: encrypted.source,
+        text: unwiped(encrypted.source),
         sealed: usize::from(sealed),
         clear: 0,
     })

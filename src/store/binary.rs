@@ -5,7 +5,7 @@
 
 mod members;
 
-use super::{EmitError, Envelope, Json, Layout, ParseError, ParseOptions, Store};
+use super::{EmitError, Envelope, Excerpt, Json, Layout, ParseError, ParseOptions, Store};
 use crate::document::{
     Branch, Data, Document, Kind, Node, NodeId, Span, Splice, Style, Text, Type, Value,
 };
@@ -59,6 +59,7 @@ impl Store for Binary {
                 problem: "a binary file of more than 2.9 GiB".to_owned(),
                 offset: 0,
                 hint: Some("encrypt it with age itself, and a key for that with bulla"),
+                excerpt: Excerpt::default(),
             });
         }
         Ok(plain(source))
@@ -121,7 +122,7 @@ impl Store for Binary {
         metadata: &Data,
         layout: Layout,
         options: ParseOptions,
-    ) -> Result<Zeroizing<Vec<u8>>, ParseError> {
+    ) -> Result<Vec<u8>, ParseError> {
         Json.with_metadata(document, metadata, layout, options)
     }
 

@@ -3,14 +3,16 @@
 //! A store knows how a format is written and nothing of keys. It parses a text
 //! into a [`Document`] and says which splices change one of its nodes.
 
-use crate::document::{Data, Document, NodeId, Span, Splice, Value, splice};
+use crate::document::{Data, Document, NodeId, Span, Splice, Value, splice, unwiped};
 use zeroize::Zeroizing;
 
 mod binary;
+mod excerpt;
 mod json;
 mod yaml;
 
 pub use binary::{Binary, is_envelope};
+pub use excerpt::Excerpt;
 pub use json::Json;
 pub use yaml::Yaml;
 
@@ -70,6 +72,17 @@ pub struct ParseError {
     pub offset: usize,
     /// What to do about it, where there is something to say.
     pub hint: Option<&'static str>,
+    /// The place for people; empty until [`ParseError::shown_in`] has made it.
+    pub excerpt: Excerpt,
+}
+
+impl ParseError {
+    /// The error with its place in `source`, the text that was parsed.
+    #[must_use]
+    pub fn shown_in(mut self, source: &[u8]) -> Self {
+        self.excerpt = Excerpt::of(source, self.offset);
+        self
+    }
 }
 
 /// Why data cannot be written in a format. Names the place, never a value.
@@ -174,13 +187,12 @@ pub trait Store: Sync {
         metadata: &Data,
         layout: Layout,
         options: ParseOptions,
-    ) -> Result<Zeroizing<Vec<u8>>, ParseError> {
+    ) -> Result<Vec<u8>, ParseError> {
         let bare = splice(&document.source, &mut self.detach(document));
         let bare = self.parse(bare, options)?;
-        Ok(splice(
-            &bare.source,
-            &mut self.attach(&bare, metadata, layout),
-        ))
+        let text = splice(&bare.source, &mut self.attach(&bare, metadata, layout));
+        drop(unwiped(bare.source));
+        Ok(unwiped(text))
     }
 
     /// The envelope, where a file of this format is encrypted whole, as one value.

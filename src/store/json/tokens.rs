@@ -5,7 +5,7 @@
 use super::duplicates::Duplicates;
 use super::spell::{self, Number};
 use crate::document::{BeyondSops, Branch, Document, Kind, Node, NodeId, Span, Style, Text, Type};
-use crate::store::{MAX_DEPTH, ParseError, ParseOptions};
+use crate::store::{Excerpt, MAX_DEPTH, ParseError, ParseOptions};
 use zeroize::Zeroizing;
 
 /// The key that holds the metadata.
@@ -28,9 +28,17 @@ pub(super) fn parse(
     source: Zeroizing<Vec<u8>>,
     options: ParseOptions,
 ) -> Result<Document, ParseError> {
-    check_encoding(&source)?;
+    match document(&source, options) {
+        Ok(document) => Ok(Document { source, ..document }),
+        Err(error) => Err(error.shown_in(&source)),
+    }
+}
+
+/// The document, yet without its source.
+fn document(source: &[u8], options: ParseOptions) -> Result<Document, ParseError> {
+    check_encoding(source)?;
     let mut parser = Parser {
-        source: &source,
+        source,
         at: if source.starts_with(BOM) {
             BOM.len()
         } else {
@@ -49,7 +57,7 @@ pub(super) fn parse(
     let branch = parser.branch(start)?;
     let (nodes, cooked, beyond_sops) = (parser.nodes, parser.cooked, parser.beyond_sops);
     Ok(Document {
-        source,
+        source: Zeroizing::default(),
         cooked,
         nodes,
         branches: vec![branch],
@@ -67,6 +75,7 @@ fn error<T>(
         problem: problem.into(),
         offset,
         hint,
+        excerpt: Excerpt::default(),
     })
 }
 
