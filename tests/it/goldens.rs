@@ -149,7 +149,9 @@ fn no_file_of_sops_3_13_is_forgotten() {
     for name in testdata_names("sops-3.13.2") {
         let known =
             SOPS_3_13.iter().any(|(known, ..)| *known == name) || name == "types.pq.enc.yaml";
-        assert!(known || !name.contains(".enc."), "{name}");
+        // Binary files have a test of their own.
+        let other = !name.contains(".enc.") || name.ends_with(".bin");
+        assert!(known || other, "{name}");
     }
 }
 

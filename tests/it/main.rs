@@ -9,9 +9,12 @@
 mod support;
 
 mod architecture;
+mod binary;
 mod completion;
 mod config;
+mod conversions;
 mod decrypt;
+mod detection;
 mod edit;
 mod encrypt;
 mod explain;
