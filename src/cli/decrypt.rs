@@ -1,7 +1,7 @@
 //! `bulla decrypt`: a file, or one value of it, in plaintext.
 
 use super::Context;
-use super::args::{Destination, Types, Unlocking};
+use super::args::{Destination, Surplus, Types, Unlocking};
 use super::failure::{Failure, Outcome, Status};
 use super::input::{self, Input, Purpose};
 use super::output::Content;
@@ -17,6 +17,8 @@ use zeroize::Zeroizing;
 pub struct Decrypt {
     /// The file; standard input without one.
     pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub surplus: Surplus,
     /// Print only the value at this path: `["database"]["hosts"][0]` or `database.hosts[0]`.
     #[arg(long, value_name = "PATH")]
     pub extract: Option<String>,
@@ -37,6 +39,7 @@ impl Decrypt {
     /// # Errors
     /// See [`Failure`].
     pub fn run(self, context: &Context) -> Outcome {
+        self.surplus.warn();
         save::check_destination(&self.destination, self.file.is_some())?;
         let path = self.extract_path()?;
         let purpose = if self.destination.in_place {
@@ -51,11 +54,7 @@ impl Decrypt {
         drop(unlocked);
         let text = match path {
             Some(path) => extract(context, &input, text, &path)?,
-            None if input.converts() => {
-                let document = input::parse(&input.name, input.store, text, context.parsing())?;
-                emitted(context, &input, &document)?
-            }
-            None => text,
+            None => in_output_format(context, &input, text)?,
         };
         save::deliver(context, &input, &self.destination, &text, Content::Plain)
     }
@@ -70,6 +69,22 @@ impl Decrypt {
         })?;
         Ok(Some(path).filter(|path| !path.0.is_empty()))
     }
+}
+
+/// A plaintext text in the output format; as it is where that is its own.
+///
+/// # Errors
+/// Where the output format cannot hold it.
+pub fn in_output_format(
+    context: &Context,
+    input: &Input,
+    text: Zeroizing<Vec<u8>>,
+) -> Outcome<Zeroizing<Vec<u8>>> {
+    if !input.converts() {
+        return Ok(text);
+    }
+    let document = input::parse(&input.name, input.store, text, context.parsing())?;
+    emitted(context, input, &document)
 }
 
 /// A plaintext in the output format.

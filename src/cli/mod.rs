@@ -9,6 +9,9 @@ mod edit;
 pub mod editor;
 mod encrypt;
 pub mod environment;
+mod exec;
+mod exec_env;
+mod exec_file;
 mod explain;
 mod failure;
 mod filestatus;
@@ -25,10 +28,12 @@ pub mod prompt;
 mod replacement;
 mod rotate;
 mod save;
+mod serve;
 mod set;
 mod unlock;
 mod unset;
 mod updatekeys;
+mod user;
 mod words;
 
 use crate::store::ParseOptions;
@@ -63,6 +68,8 @@ enum Command {
     Rotate(rotate::Rotate),
     Updatekeys(updatekeys::Updatekeys),
     Filestatus(filestatus::Filestatus),
+    ExecEnv(Box<exec_env::ExecEnv>),
+    ExecFile(Box<exec_file::ExecFile>),
     Init(init::Init),
     Keygen(init::Keygen),
     Explain(Box<explain::Explain>),
@@ -103,11 +110,11 @@ pub fn run() -> ExitCode {
             .as_slice()
         {
             [] => Err(no_file()),
-            [only] if only == "--version" => version(&program),
+            [only] if only == "--version" => version(&program).map(|()| ExitCode::SUCCESS),
             _ => dispatch(arguments),
         });
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             failure.print();
             ExitCode::from(failure.status as u8)
@@ -115,11 +122,12 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn dispatch(arguments: Vec<OsString>) -> Outcome {
+/// The status is another than success only where it is that of a command that was run.
+fn dispatch(arguments: Vec<OsString>) -> Outcome<ExitCode> {
     let name = OsString::from("bulla");
     let cli = match Cli::try_parse_from(std::iter::once(name).chain(arguments)) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&error).map(|()| ExitCode::SUCCESS),
     };
     if !cli.global.keyservice.is_empty() {
         failure::warn("--keyservice: this version asks no key services, it uses local keys only");
@@ -128,7 +136,9 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome {
         global: cli.global,
         environment: Environment::of_process(),
     };
-    match cli.command {
+    let done = match cli.command {
+        Command::ExecEnv(command) => return command.run(&context),
+        Command::ExecFile(command) => return command.run(&context),
         Command::Encrypt(command) => command.run(&context),
         Command::Decrypt(command) => command.run(&context),
         Command::Edit(command) => command.run(&context),
@@ -141,7 +151,8 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome {
         Command::Keygen(command) => command.run(&context),
         Command::Explain(command) => command.run(&context),
         Command::Completion(command) => command.run(),
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// Help goes to standard output; a wrong use is status 1, as with sops.

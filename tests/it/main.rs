@@ -14,6 +14,8 @@ mod config;
 mod decrypt;
 mod edit;
 mod encrypt;
+mod exec_env;
+mod exec_file;
 mod explain;
 mod filestatus;
 mod goldens;
