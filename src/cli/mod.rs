@@ -161,14 +161,29 @@ fn usage(error: &clap::Error) -> Outcome {
         return output::stdout(error.render().to_string().as_bytes())
             .map_err(|error| Failure::new(Status::Unwritable, error));
     }
-    if let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg)
-        && error.kind() == ErrorKind::UnknownArgument
-        && !word.starts_with('-')
-    {
+    let word = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(word)) if error.kind() == ErrorKind::UnknownArgument => word,
+        _ => return told(error),
+    };
+    if !word.starts_with('-') {
         // it may be half of a value that was not quoted
         return Err(Failure::new(Status::General, "too many arguments")
             .hint("a value with blanks in it needs quotes; `--help` lists what a command takes"));
     }
+    if is_about_exec(error) {
+        let message = format!("unexpected argument {word}");
+        return Err(Failure::new(Status::General, message)
+            .hint("the flags of a program stand behind `--`: FILE -- PROGRAM -x"));
+    }
+    told(error)
+}
+
+/// Whether the command is one that runs another, whose flags are easily taken for its own.
+fn is_about_exec(error: &clap::Error) -> bool {
+    error.render().to_string().contains("Usage: bulla exec-")
+}
+
+fn told(error: &clap::Error) -> Outcome {
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     Err(Failure::new(Status::General, text.trim_end()))

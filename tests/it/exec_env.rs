@@ -506,7 +506,8 @@ fn printed(program: &str, args: &[&str]) -> String {
 fn words_with_a_dash_need_the_dashes_and_it_is_said() {
     encrypted()
         .bulla(["exec-env", "f.yaml", "ls", "-l"])
-        .expect_stderr_has("-l")
+        .expect_stderr_has("bulla: unexpected argument -l\nhint: ")
+        .expect_stderr_has("FILE -- PROGRAM -x")
         .status(1)
         .run();
 }
