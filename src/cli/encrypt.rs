@@ -92,7 +92,7 @@ impl Encrypt {
         )?;
         let (sealing, before) = match self.existing(context, &input, &plan) {
             Some(existing) => existing,
-            None => (self.fresh(plan, input.layout(context))?, None),
+            None => (self.fresh(context, plan, input.layout(context))?, None),
         };
         if before.is_some_and(|before| before == document.source) {
             return Ok(());
@@ -136,8 +136,9 @@ impl Encrypt {
     }
 
     /// A new data key, wrapped for everyone.
-    fn fresh(&self, plan: Plan, layout: Layout) -> Outcome<Sealing> {
-        let (metadata, data_key) = new_file(plan.keys, plan.selection, plan.mac_only_encrypted)?;
+    fn fresh(&self, context: &Context, plan: Plan, layout: Layout) -> Outcome<Sealing> {
+        let (metadata, data_key) =
+            new_file(context, plan.keys, plan.selection, plan.mac_only_encrypted)?;
         Ok(Sealing {
             metadata,
             data_key,
@@ -201,13 +202,14 @@ impl Encrypt {
 /// # Errors
 /// Where a key group is empty, or a recipient cannot be encrypted to.
 pub fn new_file(
+    context: &Context,
     mut keys: KeyGroups,
     selection: Selection,
     mac_only_encrypted: bool,
 ) -> Outcome<(Metadata, DataKey)> {
     let data_key = DataKey::generate(&mut SystemRandom)
         .map_err(|error| Failure::new(Status::General, error))?;
-    keys.wrap_all(&data_key, &mut SystemRandom)?;
+    context.wrap(&mut keys, &data_key)?;
     let metadata = Metadata::new(keys, selection, mac_only_encrypted, save::SOPS_VERSION);
     Ok((metadata, data_key))
 }

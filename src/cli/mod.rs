@@ -15,6 +15,7 @@ mod exec_file;
 mod explain;
 mod failure;
 mod filestatus;
+pub mod gpg;
 pub mod identities;
 mod init;
 mod input;
@@ -36,12 +37,16 @@ mod updatekeys;
 mod user;
 mod words;
 
+use crate::crypto::{DataKey, SystemRandom};
+use crate::keys::{KeyGroups, Opened, WrapKeysError, Wrapper};
 use crate::store::ParseOptions;
 use args::Global;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 use environment::Environment;
 use failure::{Failure, Outcome, Status};
+use gpg::GpgProgram;
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
@@ -82,6 +87,8 @@ pub(crate) struct Context {
     global: Global,
     /// The environment, read once.
     environment: Environment,
+    /// What master keys yielded in this run: nobody is asked for the same twice.
+    opened: RefCell<Opened>,
 }
 
 impl Context {
@@ -96,6 +103,19 @@ impl Context {
         jiff::Timestamp::now()
             .strftime("%Y-%m-%dT%H:%M:%SZ")
             .to_string()
+    }
+
+    /// Wraps a data key for everybody in `keys`.
+    ///
+    /// # Errors
+    /// As [`KeyGroups::wrap_all`].
+    fn wrap(&self, keys: &mut KeyGroups, data_key: &DataKey) -> Result<(), WrapKeysError> {
+        let mut wrapper = Wrapper {
+            random: &mut SystemRandom,
+            gpg: Some(&mut GpgProgram::new(&self.environment)),
+            now: &self.now(),
+        };
+        keys.wrap_all(data_key, &mut wrapper)
     }
 }
 
@@ -135,6 +155,7 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome<ExitCode> {
     let context = Context {
         global: cli.global,
         environment: Environment::of_process(),
+        opened: RefCell::default(),
     };
     let done = match cli.command {
         Command::ExecEnv(command) => return command.run(&context),

@@ -3,13 +3,14 @@
 use super::Context;
 use super::args::{Unlocking, comma_list};
 use super::failure::{Failure, Outcome, Status, warn};
+use super::gpg::GpgProgram;
 use super::identities::{self, Content, Source};
 use super::input::Input;
 use super::prompt;
 use crate::crypto::{DataKey, Stash};
 use crate::decrypt::{DecryptOptions, decrypt};
 use crate::document::Document;
-use crate::keys::{AgeIdentities, DEFAULT_ORDER, IdentitySource, Prompt};
+use crate::keys::{AgeIdentities, DEFAULT_ORDER, IdentitySource, Prompt, Unlocker};
 use crate::metadata::{Metadata, MetadataError};
 use zeroize::Zeroizing;
 
@@ -74,18 +75,30 @@ pub fn data_key(
 ) -> Outcome<DataKey> {
     let order = decryption_order(flags)?;
     let environment = &context.environment;
-    let recipients = metadata.keys.ids().concat();
+    let keys = metadata.keys.groups.iter().flatten();
+    let recipients: Vec<&str> = keys
+        .filter(|key| key.provider() == "age")
+        .map(|key| key.id())
+        .collect();
     let commands = recipients
-        .into_iter()
-        .flat_map(|recipient| identities::from_commands(environment, Some(recipient)));
+        .iter()
+        .flat_map(|recipient| identities::from_commands(environment, Some(*recipient)));
     let mut identities = identities_of(identities::at_hand(environment).chain(commands));
+    let unlocker = Unlocker {
+        gpg: Some(&mut GpgProgram::new(environment)),
+        opened: Some(&mut context.opened.borrow_mut()),
+        prompt: Some(&mut Terminal),
+        ..Unlocker::new(&mut identities)
+    };
     metadata
         .keys
-        .unwrap_data_key(&order, &mut identities, &mut Terminal)
+        .unwrap_data_key(&order, unlocker)
         .map_err(|error| {
-            Failure::from(error)
-                .of(name)
-                .hint("no identity yet? `bulla keygen` makes one; then somebody who can open the file adds its recipient with `bulla updatekeys`")
+            let failure = Failure::from(error).of(name);
+            if recipients.is_empty() {
+                return failure;
+            }
+            failure.hint("no identity yet? `bulla keygen` makes one; then somebody who can open the file adds its recipient with `bulla updatekeys`")
         })
 }
 

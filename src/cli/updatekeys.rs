@@ -6,7 +6,6 @@ use super::encrypt::SealingFlags;
 use super::failure::{Failure, Outcome, Status, note};
 use super::input::{self, Input, Purpose};
 use super::{Context, output, prompt, save, unlock};
-use crate::crypto::SystemRandom;
 use crate::document::splice;
 use crate::keys::KeyGroups;
 use clap::Args;
@@ -82,7 +81,7 @@ impl Updatekeys {
             return Ok(());
         }
         let data_key = unlock::data_key(context, &input.name, &metadata, &self.unlocking)?;
-        wanted.wrap_all(&data_key, &mut SystemRandom)?;
+        context.wrap(&mut wanted, &data_key)?;
         let removed = removes(&metadata.keys, &wanted);
         metadata.keys = wanted;
         let body = splice(&document.source, &mut input.store.detach(&document));
