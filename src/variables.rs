@@ -256,6 +256,7 @@ mod tests {
         let text = Zeroizing::new(text.as_bytes().to_vec());
         let options = ParseOptions {
             allow_duplicate_keys: true,
+            ..ParseOptions::default()
         };
         store.parse(text, options).unwrap()
     }

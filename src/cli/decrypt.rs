@@ -54,7 +54,7 @@ impl Decrypt {
         drop(unwiped(unlocked.document.source));
         let text = match path {
             Some(path) => extract(context, &input, text, &path)?,
-            None => in_output_format(context, &input, text)?,
+            None => converted(context, &input, text)?,
         };
         save::deliver(context, &input, &self.destination, &text, Content::Plain)
     }
@@ -71,11 +71,18 @@ impl Decrypt {
     }
 }
 
-/// A plaintext text in the output format; as it is where that is its own.
+/// A plaintext in the output format.
+fn emitted(context: &Context, input: &Input, document: &Document) -> Outcome<Zeroizing<Vec<u8>>> {
+    let layout = input.layout(context);
+    let emitted = input.output.emit(&branches(document), layout);
+    emitted.map_err(|error| Failure::from(error).of(&input.name))
+}
+
+/// A plaintext in the output format; as it is where that is its own.
 ///
 /// # Errors
 /// Where the output format cannot hold it.
-pub fn in_output_format(
+pub fn converted(
     context: &Context,
     input: &Input,
     text: Zeroizing<Vec<u8>>,
@@ -83,15 +90,8 @@ pub fn in_output_format(
     if !input.converts() {
         return Ok(text);
     }
-    let document = input::parse(&input.name, input.store, text, context.parsing())?;
+    let document = input::parse(&input.name, input.store, text, context.parsing_plain())?;
     emitted(context, input, &document)
-}
-
-/// A plaintext in the output format.
-fn emitted(context: &Context, input: &Input, document: &Document) -> Outcome<Zeroizing<Vec<u8>>> {
-    let layout = input.layout(context);
-    let emitted = input.output.emit(&branches(document), layout);
-    emitted.map_err(|error| Failure::from(error).of(&input.name))
 }
 
 /// A plaintext document in the output format; as it is where that is its own.
@@ -103,7 +103,7 @@ pub fn convert(context: &Context, input: &Input, document: Document) -> Outcome<
         return Ok(document);
     }
     let text = emitted(context, input, &document)?;
-    input::parse(&input.name, input.output, text, context.parsing())
+    input::parse(&input.name, input.output, text, context.parsing_plain())
 }
 
 /// Every branch as data; an empty one is an empty mapping.
@@ -124,7 +124,7 @@ fn extract(
     text: Zeroizing<Vec<u8>>,
     path: &Path,
 ) -> Outcome<Zeroizing<Vec<u8>>> {
-    let document = input::parse(&input.name, input.store, text, context.parsing())?;
+    let document = input::parse(&input.name, input.store, text, context.parsing_plain())?;
     let Some(id) = document.find(0, path) else {
         let message = format!("{}: {path} not found", input.name);
         return Err(Failure::new(Status::General, message));

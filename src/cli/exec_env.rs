@@ -35,7 +35,7 @@ pub struct ExecEnv {
     /// What to put before every name.
     #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true, value_parser = prefix)]
     pub prefix: String,
-    /// The format of the files (yaml or json); without it each file's name says.
+    /// The format of the files; without it each file tells by its name or content.
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     pub input_type: Option<&'static dyn Store>,
     #[command(flatten)]
@@ -105,7 +105,7 @@ impl ExecEnv {
         let text = unlocked.plaintext(context, &input, self.unlocking.ignore_mac)?;
         let floats = Floats::of(&unlocked.document);
         drop(unlocked);
-        let document = input::parse(&input.name, input.store, text, context.parsing())?;
+        let document = input::parse(&input.name, input.store, text, context.parsing_plain())?;
         if document.branches.len() > 1 {
             warn(format!(
                 "{}: only the first of its documents is used",

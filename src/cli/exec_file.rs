@@ -123,7 +123,7 @@ impl ExecFile {
         let unlocked = unlock::unlock(context, &mut input, &self.unlocking)?;
         let text = unlocked.plaintext(context, &input, self.unlocking.ignore_mac)?;
         drop(unlocked);
-        decrypt::in_output_format(context, &input, text)
+        decrypt::converted(context, &input, text)
     }
 
     fn directory(

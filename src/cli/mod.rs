@@ -95,6 +95,15 @@ impl Context {
     fn parsing(&self) -> ParseOptions {
         ParseOptions {
             allow_duplicate_keys: self.global.allow_duplicate_keys,
+            is_plain: false,
+        }
+    }
+
+    /// As `parsing`, for texts that are known to be plaintext.
+    fn parsing_plain(&self) -> ParseOptions {
+        ParseOptions {
+            is_plain: true,
+            ..self.parsing()
         }
     }
 

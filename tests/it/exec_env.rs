@@ -345,6 +345,17 @@ fn of_several_documents_the_first_counts_and_it_is_said() {
 }
 
 #[test]
+fn a_binary_file_is_one_variable_as_in_sops() {
+    let sandbox = Sandbox::new();
+    sandbox.encrypted_by_sops("f.txt", "hunter2 = x\n");
+    let args = ["exec-env", "f.txt", "printf %s \"$data\""];
+    sandbox.bulla(args).expect_stdout("hunter2 = x\n").run();
+    sandbox.sops(args).expect_stdout("hunter2 = x\n").run();
+    let args = ["exec-file", "f.txt", "cat {}"];
+    sandbox.bulla(args).expect_stdout("hunter2 = x\n").run();
+}
+
+#[test]
 fn input_type_says_the_format() {
     let sandbox = encrypted();
     sandbox.file("f.secret", sandbox.read("f.yaml"));
