@@ -254,7 +254,8 @@ pub fn say_clear(name: &str, document: &Document, selection: &Selection, sealed:
     let mut leaves = document.leaves(selection);
     while let Some(leaf) = leaves.advance() {
         let value = document.value(leaf.id);
-        if leaf.kind == LeafKind::Comment || value.ty == Type::Null {
+        let is_nothing = value.ty == Type::Null || value.text.is_empty();
+        if leaf.kind == LeafKind::Comment || is_nothing {
             continue;
         }
         values += 1;

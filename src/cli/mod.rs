@@ -1,5 +1,6 @@
 //! The command line: the only layer that touches disk, terminal, environment and clock.
 
+mod agent;
 mod args;
 mod completion;
 mod configuration;
@@ -23,6 +24,7 @@ mod legacy;
 pub mod lock;
 mod original;
 pub mod output;
+mod plugins;
 pub mod private_dir;
 pub mod process;
 pub mod prompt;
@@ -46,6 +48,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use environment::Environment;
 use failure::{Failure, Outcome, Status};
 use gpg::GpgProgram;
+use plugins::PathPlugins;
+use prompt::Terminal;
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::path::Path;
@@ -122,6 +126,8 @@ impl Context {
         let mut wrapper = Wrapper {
             random: &mut SystemRandom,
             gpg: Some(&mut GpgProgram::new(&self.environment)),
+            plugins: Some(&mut PathPlugins::new(&self.environment)),
+            prompt: Some(&mut Terminal::new(&self.environment)),
             now: &self.now(),
         };
         keys.wrap_all(data_key, &mut wrapper)

@@ -8,10 +8,15 @@
 
 mod support;
 
+mod age;
+mod agent;
 mod architecture;
+mod binary;
 mod completion;
 mod config;
+mod conversions;
 mod decrypt;
+mod detection;
 mod edit;
 mod encrypt;
 mod exec_env;
@@ -25,6 +30,7 @@ mod legacy;
 mod lossless;
 mod peers;
 mod pgp;
+mod plugins;
 mod readme;
 mod rotate;
 mod secrets;
