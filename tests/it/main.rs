@@ -19,6 +19,8 @@ mod decrypt;
 mod detection;
 mod edit;
 mod encrypt;
+mod exec_env;
+mod exec_file;
 mod explain;
 mod filestatus;
 mod goldens;
