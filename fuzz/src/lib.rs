@@ -6,7 +6,7 @@ use bulla::crypto::{Cipher, DataKey, Nonces, Sealer, Stash, SystemRandom, Token,
 use bulla::decrypt::{DecryptOptions, decrypt};
 use bulla::document::{Document, Path};
 use bulla::encrypt::{EncryptError, Encryption, encrypt};
-use bulla::keys::{KeyGroups, Provider};
+use bulla::keys::{KeyGroups, Provider, Wrapper};
 use bulla::metadata::{Metadata, Selection};
 use bulla::store::{self, Layout, ParseOptions, Store};
 use std::sync::LazyLock;
@@ -16,11 +16,12 @@ use zeroize::Zeroizing;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     ("yaml_identity", yaml_identity),
     ("json_identity", json_identity),
     ("dotenv_identity", dotenv_identity),
     ("ini_identity", ini_identity),
+    ("binary_identity", binary_identity),
     ("token", token),
     ("path", path),
 ];
@@ -37,7 +38,8 @@ static KEYS: LazyLock<KeyGroups> = LazyLock::new(|| {
         groups: vec![provider.parse(RECIPIENT).expect("a recipient")],
         threshold: 0,
     };
-    keys.wrap_all(&KEY, &mut SystemRandom).expect("wrapped");
+    keys.wrap_all(&KEY, &mut Wrapper::new(&mut SystemRandom))
+        .expect("wrapped");
     keys
 });
 
@@ -75,6 +77,22 @@ fn flat_identity(store: &'static dyn Store, bytes: &[u8]) {
     let fields = [("encrypted_regex", "[ac-eA]$")];
     let selection = Selection::from_fields(fields).expect("a pattern");
     identity(store, bytes, &selection.expect("a selection"));
+}
+
+/// Any bytes encrypt as a binary file and decrypt to the same bytes; and what looks like an
+/// encrypted one is read without harm.
+pub fn binary_identity(bytes: &[u8]) {
+    let store = store::by_name("binary").expect("binary is built in");
+    let read = parse(store, bytes);
+    let is_sealed = read.is_none_or(|document| document.has_metadata());
+    assert!(
+        !is_sealed || store::is_envelope(bytes),
+        "plain bytes are not taken as such"
+    );
+    let _ = store::by_content(bytes, ParseOptions::default());
+    if !is_sealed {
+        identity(store, bytes, &Selection::default());
+    }
 }
 
 fn identity(store: &'static dyn Store, bytes: &[u8], selection: &Selection) {

@@ -13,7 +13,7 @@
 //! at the end of the root, under the key `sops`.
 
 use super::flat::{self, Tree, refused};
-use super::{EmitError, Layout, ParseError, ParseOptions, Store};
+use super::{EmitError, Excerpt, Layout, ParseError, ParseOptions, Store};
 use crate::document::{Data, Document, NodeId, Path, Span, Splice, Step, Style, Text, Type, Value};
 use memchr::{memchr, memchr2, memmem};
 use zeroize::Zeroizing;
@@ -56,6 +56,7 @@ impl Store for Dotenv {
         let offset = |number: usize| document.node(keys[number]).span.start as usize;
         tree.map(Some)
             .map_err(|number| flat::broken_metadata(offset(number)))
+            .map_err(|error| error.shown_in(&document.source))
     }
 
     fn parse(
@@ -66,7 +67,7 @@ impl Store for Dotenv {
         flat::check_length(&source)?;
         let mut tree = Tree::new(source.len());
         let mut metadata = Vec::new();
-        for line in lines(&source)? {
+        for line in lines(&source).map_err(|error| error.shown_in(&source))? {
             match line.what {
                 What::Blank => {}
                 What::Comment(text) => {
@@ -464,6 +465,7 @@ fn odd_line(source: &[u8], start: usize, end: usize) -> Result<Line, ParseError>
             problem: "expected `KEY=value` or a comment".to_owned(),
             offset: end - text.len(),
             hint: Some("a value of several lines stands in quotes"),
+            excerpt: Excerpt::default(),
         });
     };
     Ok(Line {

@@ -4,7 +4,7 @@
 //! A name is the way to a value, as sops writes it: `age__list_0__map_enc` is `enc` in the first
 //! item of the list `age`.
 
-use super::{EmitError, MAX_DEPTH, ParseError};
+use super::{EmitError, Excerpt, MAX_DEPTH, ParseError};
 use crate::document::scalar::{float_dotenv, parse_float};
 use crate::document::{
     Branch, Data, Document, Kind, Node, NodeId, Span, Style, Text, Type, canonical,
@@ -146,6 +146,7 @@ pub(super) fn broken_metadata(offset: usize) -> ParseError {
         problem: "the names of the metadata contradict one another".to_owned(),
         offset,
         hint: None,
+        excerpt: Excerpt::default(),
     }
 }
 
@@ -337,6 +338,7 @@ pub(super) fn check_length(source: &[u8]) -> Result<(), ParseError> {
         problem: "a text of 4 GiB or more".to_owned(),
         offset: 0,
         hint: None,
+        excerpt: Excerpt::default(),
     })
 }
 

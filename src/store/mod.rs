@@ -3,22 +3,30 @@
 //! A store knows how a format is written and nothing of keys. It parses a text
 //! into a [`Document`] and says which splices change one of its nodes.
 
-use crate::document::{Data, Document, NodeId, Span, Splice, Value};
+use crate::document::{Data, Document, NodeId, Span, Splice, Value, splice, unwiped};
 use zeroize::Zeroizing;
 
+mod binary;
 mod dotenv;
+mod excerpt;
 mod flat;
 mod ini;
 mod json;
 mod yaml;
 
+pub use binary::{Binary, is_envelope};
 pub use dotenv::Dotenv;
+pub use excerpt::Excerpt;
 pub use ini::Ini;
 pub use json::Json;
 pub use yaml::Yaml;
 
-/// Every format.
-pub static STORES: [&dyn Store; 4] = [&Json, &Yaml, &Ini, &Dotenv];
+/// Every format. Where a text could be of several, the first of them is meant.
+pub static STORES: [&dyn Store; 5] = [&Json, &Yaml, &Ini, &Dotenv, &Binary];
+
+/// The ends of file names by which stock sops tells a format, in the case it wants; every other
+/// name means a binary file to it.
+const SOPS_SUFFIXES: [&str; 5] = [".yaml", ".yml", ".json", ".env", ".ini"];
 
 /// The store that knows the file name `name` (a path, or its end), in any case.
 #[must_use]
@@ -26,6 +34,28 @@ pub fn by_file_name(name: &str) -> Option<&'static dyn Store> {
     let name = name.to_ascii_lowercase();
     let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
     STORES.iter().find(|store| store.is_named(name)).copied()
+}
+
+/// Whether stock sops tells the format by `name`, too.
+#[must_use]
+pub fn is_name_of_sops(name: &str) -> bool {
+    SOPS_SUFFIXES.iter().any(|end| name.ends_with(end))
+}
+
+/// The store that an encrypted text shows to have been written with; `None` where it carries no
+/// metadata that any store finds.
+#[must_use]
+pub fn by_content(text: &[u8], options: ParseOptions) -> Option<&'static dyn Store> {
+    if is_envelope(text) {
+        return Some(&Binary);
+    }
+    // Without the word there is no metadata, and no need to try.
+    memchr::memmem::find(text, b"sops")?;
+    let carries = |store: &&&dyn Store| {
+        let document = store.parse(Zeroizing::new(text.to_vec()), options);
+        store.envelope().is_none() && document.is_ok_and(|document| document.has_metadata())
+    };
+    STORES.iter().find(carries).copied()
 }
 
 /// The store called `name`.
@@ -47,6 +77,17 @@ pub struct ParseError {
     pub offset: usize,
     /// What to do about it, where there is something to say.
     pub hint: Option<&'static str>,
+    /// The place for people; empty until [`ParseError::shown_in`] has made it.
+    pub excerpt: Excerpt,
+}
+
+impl ParseError {
+    /// The error with its place in `source`, the text that was parsed.
+    #[must_use]
+    pub fn shown_in(mut self, source: &[u8]) -> Self {
+        self.excerpt = Excerpt::of(source, self.offset);
+        self
+    }
 }
 
 /// Why data cannot be written in a format. Names the place, never a value.
@@ -62,6 +103,9 @@ pub struct EmitError {
 pub struct ParseOptions {
     /// Accept a key that stands twice in one mapping.
     pub allow_duplicate_keys: bool,
+    /// The text is plaintext: in a format where that can be anything, what looks like an
+    /// encrypted file is none.
+    pub is_plain: bool,
 }
 
 /// How new text is laid out.
@@ -70,6 +114,15 @@ pub struct Layout {
     /// Columns a level, where the user chose it; in JSON 0 puts every value on a line of its own at the margin.
     /// `None`: as the text does it, else as sops does.
     pub indent: Option<usize>,
+}
+
+/// What stands around the one token of a file that is encrypted whole.
+pub trait Envelope: Sync {
+    /// Everything before the token.
+    fn head(&self, layout: Layout) -> Vec<u8>;
+
+    /// Everything behind the token.
+    fn tail(&self, metadata: &Data, layout: Layout) -> Vec<u8>;
 }
 
 /// A file format.
@@ -161,6 +214,29 @@ pub trait Store: Sync {
 
     /// Removes the metadata of every branch.
     fn detach(&self, document: &Document) -> Vec<Splice>;
+
+    /// The encrypted text with other metadata in the place of what it has.
+    ///
+    /// # Errors
+    /// [`ParseError`] where the text is of this format only with its metadata.
+    fn with_metadata(
+        &self,
+        document: &Document,
+        metadata: &Data,
+        layout: Layout,
+        options: ParseOptions,
+    ) -> Result<Vec<u8>, ParseError> {
+        let bare = splice(&document.source, &mut self.detach(document));
+        let bare = self.parse(bare, options)?;
+        let text = splice(&bare.source, &mut self.attach(&bare, metadata, layout));
+        drop(unwiped(bare.source));
+        Ok(unwiped(text))
+    }
+
+    /// The envelope, where a file of this format is encrypted whole, as one value.
+    fn envelope(&self) -> Option<&dyn Envelope> {
+        None
+    }
 
     /// Replaces the value at `id`, whatever it was, by `data`.
     ///

@@ -8,21 +8,31 @@
 
 mod support;
 
+mod age;
+mod agent;
 mod architecture;
+mod binary;
 mod completion;
 mod config;
+mod conversions;
 mod decrypt;
+mod detection;
 mod dotenv;
 mod edit;
 mod encrypt;
+mod exec_env;
+mod exec_file;
 mod explain;
 mod filestatus;
 mod goldens;
 mod ini;
 mod init;
+mod large;
 mod legacy;
 mod lossless;
 mod peers;
+mod pgp;
+mod plugins;
 mod readme;
 mod rotate;
 mod secrets;

@@ -25,7 +25,7 @@ mod space;
 mod value;
 
 use super::flat::{self, Tree};
-use super::{EmitError, Layout, ParseError, ParseOptions, Store};
+use super::{EmitError, Excerpt, Layout, ParseError, ParseOptions, Store};
 use crate::document::{Data, Document, Kind, NodeId, Span, Splice, Text, Value};
 use normal::texts;
 use scan::{Entry, Name, Section, comment_text, scan};
@@ -66,6 +66,7 @@ impl Store for Ini {
         flat::unflatten(entries.collect())
             .map(Some)
             .map_err(|number| flat::broken_metadata(keys.get(number).map_or(0, |_| offset(number))))
+            .map_err(|error| error.shown_in(&document.source))
     }
 
     fn parse(
@@ -74,7 +75,7 @@ impl Store for Ini {
         _options: ParseOptions,
     ) -> Result<Document, ParseError> {
         flat::check_length(&source)?;
-        let sections = scan(&source)?;
+        let sections = scan(&source).map_err(|error| error.shown_in(&source))?;
         let mut tree = Tree::new(source.len());
         let mut metadata = None;
         for section in &sections {
@@ -84,6 +85,7 @@ impl Store for Ini {
                     problem: "a second section `sops`".to_owned(),
                     offset: section.first(),
                     hint: None,
+                    excerpt: Excerpt::of(&source, section.first()),
                 });
             }
         }

@@ -2,7 +2,7 @@
 
 use super::space;
 use super::value::{self, Reading, line_end};
-use crate::store::ParseError;
+use crate::store::{Excerpt, ParseError};
 use memchr::{memchr, memchr2, memmem, memrchr};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -285,6 +285,7 @@ fn error<T>(problem: &str, offset: usize, hint: Option<&'static str>) -> Result<
         problem: problem.to_owned(),
         offset,
         hint,
+        excerpt: Excerpt::default(),
     })
 }
 

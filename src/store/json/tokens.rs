@@ -5,7 +5,7 @@
 use super::duplicates::Duplicates;
 use super::spell::{self, Number};
 use crate::document::{BeyondSops, Branch, Document, Kind, Node, NodeId, Span, Style, Text, Type};
-use crate::store::{MAX_DEPTH, ParseError, ParseOptions};
+use crate::store::{Excerpt, MAX_DEPTH, ParseError, ParseOptions};
 use zeroize::Zeroizing;
 
 /// The key that holds the metadata.
@@ -28,16 +28,25 @@ pub(super) fn parse(
     source: Zeroizing<Vec<u8>>,
     options: ParseOptions,
 ) -> Result<Document, ParseError> {
-    check_encoding(&source)?;
+    match document(&source, options) {
+        Ok(document) => Ok(Document { source, ..document }),
+        Err(error) => Err(error.shown_in(&source)),
+    }
+}
+
+/// The document, yet without its source.
+fn document(source: &[u8], options: ParseOptions) -> Result<Document, ParseError> {
+    check_encoding(source)?;
     let mut parser = Parser {
-        source: &source,
+        source,
         at: if source.starts_with(BOM) {
             BOM.len()
         } else {
             0
         },
         options,
-        nodes: Vec::with_capacity(source.len() / 16),
+        // One long string may be most of a text.
+        nodes: Vec::with_capacity((source.len() / 16).min(1 << 20)),
         cooked: Zeroizing::default(),
         open: Vec::new(),
         beyond_sops: None,
@@ -48,7 +57,7 @@ pub(super) fn parse(
     let branch = parser.branch(start)?;
     let (nodes, cooked, beyond_sops) = (parser.nodes, parser.cooked, parser.beyond_sops);
     Ok(Document {
-        source,
+        source: Zeroizing::default(),
         cooked,
         nodes,
         branches: vec![branch],
@@ -66,6 +75,7 @@ fn error<T>(
         problem: problem.into(),
         offset,
         hint,
+        excerpt: Excerpt::default(),
     })
 }
 
@@ -680,6 +690,7 @@ mod tests {
     fn duplicate_keys_are_read_on_request_but_never_metadata() {
         let options = ParseOptions {
             allow_duplicate_keys: true,
+            ..ParseOptions::default()
         };
         let read = |text: &str| parse(Zeroizing::new(text.as_bytes().to_vec()), options);
         let document = read("{\"a\": 1, \"a\": {\"sops\": 1, \"sops\": 2}}").unwrap();
