@@ -8,14 +8,16 @@ use zeroize::Zeroizing;
 
 mod excerpt;
 mod json;
+mod toml;
 mod yaml;
 
 pub use excerpt::Excerpt;
 pub use json::Json;
+pub use toml::Toml;
 pub use yaml::Yaml;
 
 /// Every format.
-pub static STORES: [&dyn Store; 2] = [&Json, &Yaml];
+pub static STORES: [&dyn Store; 3] = [&Json, &Toml, &Yaml];
 
 /// The store whose suffix `name` ends with.
 #[must_use]
@@ -91,6 +93,11 @@ pub trait Store: Sync {
 
     /// The ends of file names that tell this format, with their dot, in lower case.
     fn suffixes(&self) -> &'static [&'static str];
+
+    /// Whether stock sops has a store for this format, too.
+    fn is_known_to_sops(&self) -> bool {
+        true
+    }
 
     /// Parses `source`, in memory proportional to it, without recursion.
     ///
