@@ -54,11 +54,8 @@ impl<'d> Text<'d> {
     fn dotted(&self, id: NodeId) -> Option<(Line, NodeId)> {
         let inside = id..self.document.node(id).end;
         let is_outside = |(_, table): &&(Line, NodeId)| !inside.contains(table);
-        let lines = self.lines_of(id).filter(is_outside);
-        lines
-            .filter(|(line, _)| line.role == Role::Entry)
-            .next_back()
-            .copied()
+        let mut lines = self.lines_of(id).filter(is_outside);
+        lines.rfind(|(line, _)| line.role == Role::Entry).copied()
     }
 
     /// Where the line that holds `at` begins, and whether only blanks stand before `at` on it.
@@ -319,8 +316,8 @@ fn insert_entry(
         }
         return Ok(text.section(text.place_of_section(id), writer));
     }
-    let of_table = text.lines.iter().filter(|(_, table)| *table == id);
-    match of_table.last() {
+    let last = text.lines.iter().rfind(|(_, table)| *table == id);
+    match last {
         Some((last, _)) => line_behind(text, id, *last, b"", (key, data), layout),
         None => first_line(text, key, data, layout),
     }
@@ -425,5 +422,235 @@ pub(super) fn open_list_comment(document: &Document, id: NodeId, text: &[u8]) ->
     Splice {
         span: Span::new(span.start as usize, end),
         text: out,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Path;
+    use crate::store::toml::Toml;
+    use crate::store::{ParseOptions, Store};
+
+    fn parsed(text: &str) -> Document {
+        let source = Zeroizing::new(text.as_bytes().to_vec());
+        Toml.parse(source, ParseOptions::default()).unwrap()
+    }
+
+    fn applied(document: &Document, mut splices: Vec<Splice>) -> String {
+        let text = String::from_utf8(splice(&document.source, &mut splices).to_vec()).unwrap();
+        parsed(&text);
+        text
+    }
+
+    fn at(document: &Document, path: &str) -> NodeId {
+        document.find(0, &Path::parse(path).unwrap()).unwrap()
+    }
+
+    fn map(entries: &[(&str, Data)]) -> Data {
+        let entry = |(key, data): &(&str, Data)| (key.as_bytes().to_vec(), data.clone());
+        Data::Map(entries.iter().map(entry).collect())
+    }
+
+    #[track_caller]
+    fn inserts(text: &str, path: &str, key: Option<&str>, data: &Data, expected: &str) {
+        let document = parsed(text);
+        let key = key.map(str::as_bytes);
+        let splices = insert(&document, at(&document, path), key, data, Layout::default());
+        assert_eq!(applied(&document, splices.unwrap()), expected);
+    }
+
+    #[track_caller]
+    fn replaces(text: &str, path: &str, data: &Data, expected: &str) {
+        let document = parsed(text);
+        let splice = replace(&document, at(&document, path), data, Layout::default());
+        assert_eq!(applied(&document, vec![splice.unwrap()]), expected);
+    }
+
+    #[track_caller]
+    fn removes(text: &str, path: &str, expected: &str) {
+        let document = parsed(text);
+        let id = at(&document, path);
+        let splices = remove(&document, document.parent(id).unwrap(), id);
+        assert_eq!(applied(&document, splices), expected);
+    }
+
+    #[test]
+    fn an_entry_goes_behind_the_last_one_of_its_table() {
+        let one = Data::int(1);
+        for (text, path, expected) in [
+            ("", "", "new = 1\n"),
+            ("a = 0", "", "a = 0\nnew = 1\n"),
+            ("a = 0\n\n[t]\n", "", "a = 0\nnew = 1\n\n[t]\n"),
+            (
+                "# head\n\n# of t\n[t]\n",
+                "",
+                "# head\n\nnew = 1\n\n# of t\n[t]\n",
+            ),
+            (
+                "[t]\r\n  a = 0 # c\r\n\r\n[u]\r\n",
+                "t",
+                "[t]\r\n  a = 0 # c\r\n  new = 1\r\n\r\n[u]\r\n",
+            ),
+            ("[t]\n\n[t.u]\n", "t", "[t]\nnew = 1\n\n[t.u]\n"),
+            ("[t.u]\na = 0\n", "t", "[t.u]\na = 0\n\n[t]\nnew = 1\n"),
+            ("t.u.a = 0\nb = 0\n", "t", "t.u.a = 0\nt.new = 1\nb = 0\n"),
+            (
+                "[x]\nt.'u v'.a = 0\n",
+                "x.t[\"u v\"]",
+                "[x]\nt.'u v'.a = 0\nt.\"u v\".new = 1\n",
+            ),
+            (
+                "[[l]]\na = 0\n\n[[l]]\n",
+                "l[0]",
+                "[[l]]\na = 0\nnew = 1\n\n[[l]]\n",
+            ),
+            ("t = {}\n", "t", "t = { new = 1 }\n"),
+            ("t = { a = 0 } # c\n", "t", "t = { a = 0, new = 1 } # c\n"),
+            (
+                "t = {\n  a = 0, # c\n}\n",
+                "t",
+                "t = {\n  a = 0, # c\n  new = 1,\n}\n",
+            ),
+            ("t = { a.b = 0 }\n", "t.a", "t = { a.b = 0, a.new = 1 }\n"),
+        ] {
+            inserts(text, path, Some("new"), &one, expected);
+        }
+    }
+
+    #[test]
+    fn a_table_gets_a_header_at_the_end_of_the_table_around_it() {
+        let data = map(&[("x", Data::int(1)), ("y", map(&[("z", Data::bool(true))]))]);
+        for (text, path, expected) in [
+            ("", "", "[new]\nx = 1\n\n[new.y]\nz = true\n"),
+            (
+                "[t]\na = 0\n# of t\n\n# of u\n[u]\n",
+                "t",
+                "[t]\na = 0\n# of t\n\n[t.new]\nx = 1\n\n[t.new.y]\nz = true\n\n# of u\n[u]\n",
+            ),
+            (
+                "[[l]]\n\n[[l]]\n",
+                "l[0]",
+                "[[l]]\n\n[l.new]\nx = 1\n\n[l.new.y]\nz = true\n\n[[l]]\n",
+            ),
+            (
+                "t.a = 0\n",
+                "t",
+                "t.a = 0\nt.new = { x = 1, y = { z = true } }\n",
+            ),
+            (
+                "l = [1]\n",
+                "",
+                "l = [1]\n\n[new]\nx = 1\n\n[new.y]\nz = true\n",
+            ),
+        ] {
+            inserts(text, path, Some("new"), &data, expected);
+        }
+    }
+
+    #[test]
+    fn an_item_looks_like_the_ones_before_it() {
+        let two = Data::int(2);
+        for (text, expected) in [
+            ("l = []\n", "l = [2]\n"),
+            ("l = [1]\n", "l = [1, 2]\n"),
+            ("l = [1,]\n", "l = [1, 2,]\n"),
+            ("l = [\n    1 # one\n]\n", "l = [\n    1, # one\n    2\n]\n"),
+            ("l = [\n\t1, # one\n]\n", "l = [\n\t1, # one\n\t2,\n]\n"),
+            ("l = [ # none\n]\n", "l = [ # none\n2]\n"),
+        ] {
+            inserts(text, "l", None, &two, expected);
+        }
+        let item = map(&[("a", two)]);
+        let expected = "[[l]]\na = 1\n\n[[l]]\na = 2\n\n[t]\n";
+        inserts("[[l]]\na = 1\n\n[t]\n", "l", None, &item, expected);
+    }
+
+    #[test]
+    fn a_value_is_put_in_the_place_of_another() {
+        let text = Data::str("it");
+        for (before, data, expected) in [
+            ("a = 'x' # c\n", text.clone(), "a = 'it' # c\n"),
+            (
+                "a = \"\"\"\nx\"\"\"\n",
+                text.clone(),
+                "a = \"\"\"\nit\"\"\"\n",
+            ),
+            ("a = 1\n", text.clone(), "a = \"it\"\n"),
+            ("a = 1\n", Data::str("x\ny\n"), "a = \"\"\"\nx\ny\n\"\"\"\n"),
+            (
+                "a = [1, 2]\n",
+                map(&[("b", Data::int(1))]),
+                "a = { b = 1 }\n",
+            ),
+            (
+                "x = 0\n\n[a]\n# c\nb = 1\n\n[d]\n",
+                text.clone(),
+                "x = 0\na = \"it\"\n# c\n\n[d]\n",
+            ),
+            (
+                "[x]\n\n[a.b]\nc = 1\n\n[d]\n",
+                map(&[("e", text)]),
+                "[x]\n\n[a]\ne = \"it\"\n\n[d]\n",
+            ),
+            ("a.b = 1\nc = 2\n", Data::int(3), "c = 2\na = 3\n"),
+        ] {
+            replaces(before, "a", &data, expected);
+        }
+        let document = parsed("[[l]]\na = 1\n");
+        let error = replace(
+            &document,
+            at(&document, "l[0]"),
+            &Data::int(1),
+            Layout::default(),
+        );
+        let problem = error.err().unwrap().problem;
+        assert_eq!(problem, "l is a list of tables: it holds no other values");
+    }
+
+    #[test]
+    fn what_is_removed_leaves_comments_and_layout() {
+        for (text, path, expected) in [
+            ("# of a\na = 1\nb = 2\n", "a", "# of a\nb = 2\n"),
+            ("a = 1 # why\nb = 2\n", "a", "# why\nb = 2\n"),
+            (
+                "a = \"\"\"\nx\n\"\"\"\nb = 2",
+                "b",
+                "a = \"\"\"\nx\n\"\"\"\n",
+            ),
+            (
+                "x = 1\n\n[a]\ny = 1\n\n[a.b]\n\n[c]\n",
+                "a",
+                "x = 1\n\n[c]\n",
+            ),
+            ("[[l]]\na = 1\n\n[[l]]\na = 2\n", "l[1]", "[[l]]\na = 1\n"),
+            ("[[l]]\na = 1\n\n[[l]]\na = 2\n", "l[0]", "\n[[l]]\na = 2\n"),
+            ("a.b = 1\na.c = 2\nd = 3\n", "a", "d = 3\n"),
+            ("l = [1, 2, 3]\n", "l[0]", "l = [2, 3]\n"),
+            ("l = [1, 2, 3]\n", "l[2]", "l = [1, 2]\n"),
+            ("l = [ 1, ]\n", "l[0]", "l = []\n"),
+            (
+                "l = [\n  1, # one\n  2, # two\n]\n",
+                "l[0]",
+                "l = [\n  # one\n  2, # two\n]\n",
+            ),
+            (
+                "l = [\n  1,\n  2,\n  3\n]\n",
+                "l[1]",
+                "l = [\n  1,\n  3\n]\n",
+            ),
+            (
+                "l = [\n  1, # one\n  2\n]\n",
+                "l[1]",
+                "l = [\n  1 # one\n]\n",
+            ),
+            (
+                "l = { a.b = 1, c = 2, a.d = 3 }\n",
+                "l.a",
+                "l = { c = 2 }\n",
+            ),
+        ] {
+            removes(text, path, expected);
+        }
     }
 }

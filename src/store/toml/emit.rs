@@ -47,9 +47,10 @@ impl Writer {
 
     fn error<T>(&self, problem: &str) -> Result<T, EmitError> {
         let path = Path(self.path.clone());
-        let name = match path.0.is_empty() {
-            true => "the value".to_owned(),
-            false => format!("the value at {path}"),
+        let name = if path.0.is_empty() {
+            "the value".to_owned()
+        } else {
+            format!("the value at {path}")
         };
         Err(EmitError {
             problem: format!("{name} {problem}"),
@@ -384,5 +385,101 @@ fn takes(data: &Data, room: &mut usize) -> bool {
             left.is_some() && (matches!(data, Data::Comment(..)) || takes(data, room))
         }),
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(entries: &[(&str, Data)]) -> Data {
+        let entry = |(key, data): &(&str, Data)| (key.as_bytes().to_vec(), data.clone());
+        Data::Map(entries.iter().map(entry).collect())
+    }
+
+    fn comment(text: &str, inline: bool) -> Data {
+        Data::Comment(Zeroizing::new(text.as_bytes().to_vec()), inline)
+    }
+
+    fn emitted(data: &Data) -> Result<String, String> {
+        let mut writer = Writer::new(Vec::new(), b"\n", Layout::default());
+        let Data::Map(entries) = data else { panic!() };
+        writer.table(entries).map_err(|error| error.problem)?;
+        Ok(String::from_utf8(writer.finish().to_vec()).unwrap())
+    }
+
+    #[test]
+    fn entries_come_before_tables_and_comments_with_what_they_are_about() {
+        let data = map(&[
+            ("", comment(" of t", false)),
+            ("", comment(" on t", true)),
+            ("t", map(&[("k y", Data::str("a\nb")), ("u", map(&[]))])),
+            ("", comment(" of a", false)),
+            ("", comment(" on a", true)),
+            ("a", Data::int(1)),
+            ("way", map(&[("in", map(&[("", Data::str(""))]))])),
+            (
+                "l",
+                Data::List(vec![
+                    comment(" item", false),
+                    map(&[("x", Data::bool(true))]),
+                    map(&[]),
+                ]),
+            ),
+            (
+                "m",
+                Data::List(vec![Data::int(1), map(&[("x", Data::List(vec![]))])]),
+            ),
+            ("", comment(" last", false)),
+        ]);
+        assert_eq!(
+            emitted(&data).unwrap(),
+            "# of a\na = 1 # on a\nm = [1, { x = [] }]\n# last\n\n\
+             # of t\n[t] # on t\n\"k y\" = \"\"\"\na\nb\"\"\"\n\n[t.u]\n\n\
+             [way.in]\n\"\" = \"\"\n\n# item\n[[l]]\nx = true\n\n[[l]]\n"
+        );
+    }
+
+    #[test]
+    fn a_long_list_has_a_line_for_each_item() {
+        let text = Data::str("x".repeat(40));
+        let inner = Data::List(vec![Data::int(1), text.clone(), text.clone()]);
+        let list = Data::List(vec![comment(" c", false), comment(" d", true), text, inner]);
+        let x = "x".repeat(40);
+        assert_eq!(
+            emitted(&map(&[("l", list)])).unwrap(),
+            format!(
+                "l = [\n    # c\n    \"{x}\", # d\n    [\n        1,\n        \"{x}\",\n        \"{x}\",\n    ],\n]\n"
+            )
+        );
+    }
+
+    #[test]
+    fn what_toml_cannot_hold_is_named_by_its_path() {
+        let scalar = |ty, text: &[u8]| Data::Scalar(ty, Zeroizing::new(text.to_vec()));
+        for (data, problem) in [
+            (
+                Data::null(),
+                "the value at a[1].b is null, which TOML does not have",
+            ),
+            (
+                scalar(Type::Int, b"99999999999999999999"),
+                "the value at a[1].b is a number that TOML cannot write",
+            ),
+            (
+                scalar(Type::Str, b"\xff"),
+                "the value at a[1].b is not text, which TOML cannot write",
+            ),
+        ] {
+            let list = Data::List(vec![Data::int(0), map(&[("b", data)])]);
+            assert_eq!(emitted(&map(&[("a", list)])).unwrap_err(), problem);
+        }
+        let odd = Data::Map(vec![(b"\xff".to_vec(), map(&[]))]);
+        assert!(emitted(&odd).unwrap_err().contains("a key that is no text"));
+        let mut deep = Data::int(1);
+        for _ in 0..=MAX_DEPTH {
+            deep = map(&[("a", deep)]);
+        }
+        assert!(emitted(&deep).unwrap_err().contains("nested deeper"));
     }
 }

@@ -183,12 +183,11 @@ pub(super) fn remove(document: &Document, id: NodeId, child: NodeId) -> Vec<Spli
     let mut splices = Vec::new();
     for member in members.iter().filter(|member| goes(member)) {
         let (start, end) = (member.span.start as usize, member.span.end as usize);
-        match comma_behind(source, end) {
-            Some(comma) => splices.extend(with_comma(source, start, end, comma)),
-            None => {
-                let before = kept.and_then(|kept| comma_behind(source, kept.span.end as usize));
-                splices.extend(with_comma_before(source, before, start, end));
-            }
+        if let Some(comma) = comma_behind(source, end) {
+            splices.extend(with_comma(source, start, end, comma));
+        } else {
+            let before = kept.and_then(|kept| comma_behind(source, kept.span.end as usize));
+            splices.extend(with_comma_before(source, before, start, end));
         }
     }
     splices
@@ -197,32 +196,36 @@ pub(super) fn remove(document: &Document, id: NodeId, child: NodeId) -> Vec<Spli
         .collect()
 }
 
-/// A member and the comma behind it; the line, where nothing else is on it.
+/// A member and the comma behind it.
 fn with_comma(source: &[u8], start: usize, end: usize, comma: usize) -> Vec<Span> {
     if source[end..comma].contains(&b'#') {
         return vec![Span::new(start, end), Span::new(comma, comma + 1)];
     }
-    let behind = skip_blanks(source, comma + 1);
+    vec![or_line(source, start, comma + 1)]
+}
+
+/// The last member, and the comma behind the one that then is last.
+fn with_comma_before(source: &[u8], comma: Option<usize>, start: usize, end: usize) -> Vec<Span> {
+    match comma {
+        Some(comma) if source[comma + 1..start].trim_ascii().is_empty() => {
+            vec![Span::new(comma, end)]
+        }
+        Some(comma) => vec![Span::new(comma, comma + 1), or_line(source, start, end)],
+        None => vec![or_line(source, start, end)],
+    }
+}
+
+/// From `start` to `end`; the whole line, where nothing else is on it, else the blanks behind.
+fn or_line(source: &[u8], start: usize, end: usize) -> Span {
+    let behind = skip_blanks(source, end);
     let line_end = match source.get(behind..) {
         Some([b'\n', ..]) => 1,
         Some([b'\r', b'\n', ..]) => 2,
         _ => 0,
     };
     match indentation(source, start) {
-        Some(indent) if line_end > 0 => vec![Span::new(start - indent.len(), behind + line_end)],
-        _ if line_end > 0 => vec![Span::new(start, comma + 1)],
-        _ => vec![Span::new(start, behind)],
-    }
-}
-
-/// The last member, and the comma behind the one that then is last.
-fn with_comma_before(source: &[u8], comma: Option<usize>, start: usize, end: usize) -> Vec<Span> {
-    let member = Span::new(start, end);
-    match comma {
-        Some(comma) if source[comma + 1..start].trim_ascii().is_empty() => {
-            vec![Span::new(comma, end)]
-        }
-        Some(comma) => vec![Span::new(comma, comma + 1), member],
-        None => vec![member],
+        Some(indent) if line_end > 0 => Span::new(start - indent.len(), behind + line_end),
+        _ if line_end > 0 => Span::new(start, end),
+        _ => Span::new(start, behind),
     }
 }

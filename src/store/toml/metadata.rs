@@ -80,3 +80,83 @@ fn whole_lines(source: &[u8], first: Line, span: Span) -> Span {
     }
     Span::new(before.len(), end)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::splice;
+    use crate::store::toml::Toml;
+    use crate::store::{ParseOptions, Store};
+
+    fn parsed(text: &str) -> Document {
+        let source = Zeroizing::new(text.as_bytes().to_vec());
+        Toml.parse(source, ParseOptions::default()).unwrap()
+    }
+
+    fn attached(text: &str) -> String {
+        let key = Data::Map(vec![(b"enc".to_vec(), Data::str("x\ny\n"))]);
+        let metadata = Data::Map(vec![
+            (b"age".to_vec(), Data::List(vec![key])),
+            (b"mac".to_vec(), Data::str("ENC[x]")),
+        ]);
+        let document = parsed(text);
+        let mut splices = attach(&document, &metadata, Layout::default());
+        String::from_utf8(splice(&document.source, &mut splices).to_vec()).unwrap()
+    }
+
+    fn detached(text: &str) -> String {
+        let document = parsed(text);
+        let mut splices = detach(&document);
+        String::from_utf8(splice(&document.source, &mut splices).to_vec()).unwrap()
+    }
+
+    #[test]
+    fn it_stands_at_the_end_as_tables() {
+        assert_eq!(
+            attached("a = 1\n"),
+            "a = 1\n\n[sops]\nmac = \"ENC[x]\"\n\n[[sops.age]]\nenc = \"\"\"\nx\ny\n\"\"\"\n"
+        );
+        assert!(
+            attached("a = 1\r\n").ends_with("[[sops.age]]\r\nenc = \"\"\"\r\nx\r\ny\r\n\"\"\"\r\n")
+        );
+    }
+
+    #[test]
+    fn what_was_added_is_removed_and_nothing_else() {
+        for text in [
+            "",
+            "\u{feff}",
+            "\n",
+            "\r\n",
+            " ",
+            "a = 1",
+            "a = 1\n",
+            "a = 1\n\n\n",
+            "a = 1\r\nb = 2\n",
+            "a = 1\nb = 2\r\n",
+            "a = 1 # c",
+            "# c\n\n[t] # d\n",
+            "[t]\n# c",
+        ] {
+            let whole = attached(text);
+            assert_eq!(detached(&whole), text, "{whole}");
+        }
+    }
+
+    #[test]
+    fn metadata_written_in_other_ways_is_removed_with_its_lines() {
+        for (text, expected) in [
+            ("sops = { mac = 'x' } # c\na = 1\n", "a = 1\n"),
+            (
+                "a = 1\n  sops.mac = 'x'\nsops.age = []\nb = 2\n",
+                "a = 1\nb = 2\n",
+            ),
+            (
+                "[[sops.age]]\n[a]\nb = 1\n[sops]\nmac = 'x'\n\n# new\n[c]\n",
+                "[a]\nb = 1\n\n# new\n[c]\n",
+            ),
+        ] {
+            assert_eq!(detached(text), expected);
+        }
+    }
+}

@@ -5,7 +5,7 @@
 
 use super::tables::{Id, ROOT, Tables};
 use super::words::{Result, Scanner, Word, error};
-use crate::document::{Branch, Document, Kind, NodeId, Span};
+use crate::document::{Branch, Document, Kind, NodeId, Span, Text};
 use zeroize::Zeroizing;
 
 /// The key that holds the metadata.
@@ -93,8 +93,8 @@ fn find_metadata(document: &mut Document, source: &[u8]) {
     let is_metadata = |id: &NodeId| {
         let key = document.node(*id);
         let is_named = match key.text() {
-            crate::document::Text::Source(span) => &source[span.range()] == METADATA_KEY,
-            crate::document::Text::Cooked(span) => &document.cooked[span.range()] == METADATA_KEY,
+            Text::Source(span) => &source[span.range()] == METADATA_KEY,
+            Text::Cooked(span) => &document.cooked[span.range()] == METADATA_KEY,
         };
         key.is_key && is_named
     };
@@ -273,18 +273,15 @@ impl Parser<'_> {
             {
                 self.line(Role::Member, Span::new(start, self.words.at), id);
             }
-            match self.member(top)? {
-                Some((id, start)) => {
-                    if !top.is_list {
-                        starts.push((id, start));
-                    }
-                    next = Some(id);
+            if let Some((id, start)) = self.member(top)? {
+                if !top.is_list {
+                    starts.push((id, start));
                 }
-                None => {
-                    let id = top.id;
-                    self.tables.close(id, self.words.at);
-                    open.pop();
-                }
+                next = Some(id);
+            } else {
+                let id = top.id;
+                self.tables.close(id, self.words.at);
+                open.pop();
             }
         }
     }
@@ -366,5 +363,140 @@ impl Parser<'_> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::{LeafKind, Marking, NoMarking};
+
+    fn read(text: impl AsRef<[u8]>) -> Result<Document> {
+        parse(Zeroizing::new(text.as_ref().to_vec()))
+    }
+
+    /// Path and text of every leaf, a line each.
+    fn leaves(text: &str) -> String {
+        let document = read(text).unwrap();
+        let mut leaves = document.leaves(NoMarking);
+        let mut lines = String::new();
+        while let Some(leaf) = leaves.advance() {
+            let value = document.value(leaf.id);
+            let sign = if leaf.kind == LeafKind::Comment {
+                "#"
+            } else {
+                ""
+            };
+            let text = String::from_utf8_lossy(value.text);
+            lines.push_str(&format!("{}{sign}={text}\n", leaves.path()));
+        }
+        lines
+    }
+
+    #[test]
+    fn a_table_is_one_wherever_its_parts_stand() {
+        let text = "a.b = 1\n[x.y]\nc = 2\n[[l]]\nd = 3\n[x]\ne.f = 4\n[[l]]\n[l.m]\ng = 5\n[x.e.h]\ni = 6\n";
+        assert_eq!(
+            leaves(text),
+            "a.b=1\nx.y.c=2\nx.e.f=4\nx.e.h.i=6\nl[0].d=3\nl[1].m.g=5\n"
+        );
+    }
+
+    #[test]
+    fn comments_are_of_the_table_around_what_they_are_about() {
+        let text = "# head\n\n# of a\na = 1 # on a\n# of t\n[t] # on t\nb.c = [ # of 1\n1, # on 1\n# end\n]\n# last of t\n\n# of l\n[[l]]\n# last\n";
+        assert_eq!(
+            leaves(text),
+            "#= head\n#= of a\n#= on a\na=1\n#= of t\n#= on t\nt.b.c#= of 1\nt.b.c#= on 1\nt.b.c[0]=1\nt.b.c#= end\nt#= last of t\nl#= of l\nl[0]#= last\n"
+        );
+    }
+
+    #[test]
+    fn what_is_behind_the_metadata_is_of_the_root() {
+        let text = "a = 1\n# end\n[sops]\n# in\nmac = 'x' # on\n[sops.b] # b\n# behind\n\n# of c\n[c]\nd = 1\n";
+        assert_eq!(leaves(text), "a=1\n#= of c\nc.d=1\n#= end\n#= behind\n");
+    }
+
+    /// Marks by comments that say `mark`.
+    struct Marks;
+    impl Marking for Marks {
+        fn key(&self, _: &[u8]) -> bool {
+            false
+        }
+        fn comment(&self, text: &[u8]) -> bool {
+            text == b" mark"
+        }
+    }
+
+    #[test]
+    fn a_comment_marks_the_entry_below_or_beside_it_or_the_whole_table() {
+        let text = "# mark\na.b = 1\na.c = 2\nd = 3 # mark\n[u]\ne = 4\n# mark\n[t]\nf = 5\n# mark\n\n[v]\ng = 6\n[t.w]\nh = 7\n[x]\ni = [1, # mark\n2]\n";
+        let document = read(text).unwrap();
+        let mut leaves = document.leaves(Marks);
+        let mut marked = Vec::new();
+        while let Some(leaf) = leaves.advance() {
+            if leaf.kind == LeafKind::Value && leaf.comment_marked {
+                marked.push(leaves.path().to_string());
+            }
+        }
+        assert_eq!(marked, ["a.b", "d", "t.f", "t.w.h", "x.i[0]"]);
+    }
+
+    #[test]
+    fn the_place_and_the_reason_of_a_mistake_are_told() {
+        for (text, offset, problem) in [
+            ("a", 1, "expected `.` or `=` behind the key"),
+            ("= 1", 0, "expected a key"),
+            ("a = ", 4, "expected a value"),
+            ("a = b", 4, "expected a value"),
+            ("a = 1 b = 2", 6, "expected the end of the line"),
+            (
+                "a = 1\n\"a\" = 2",
+                6,
+                "\"a\" has a value already, from line 1",
+            ),
+            ("[t]\n[t]", 5, "\"t\" is a table already, from line 1"),
+            (
+                "[[t]]\n[t]",
+                7,
+                "\"t\" is a list of tables already, from line 1",
+            ),
+            ("[t", 2, "expected `.` or `]`"),
+            ("[[t]", 3, "expected `.` or `]]`"),
+            ("a = [1 2]", 7, "expected `,` or `]`"),
+            ("a = [1", 4, "a list without its `]`"),
+            ("a = {b = 1", 4, "an inline table without its `}`"),
+            ("a = {b = 1,, }", 11, "expected a key"),
+            ("a = [,]", 5, "expected a value"),
+            ("a = 'b\n'", 4, "a string without a closing quote"),
+            ("a = '''b", 4, "a string without its three closing quotes"),
+            ("a = \"\\q\"", 5, "an escape that TOML does not have"),
+            ("a = \"\\ud800\"", 5, "an escape for what is no character"),
+            ("a = \"\\x4\"", 5, "expected 2 hexadecimal digits"),
+            ("a = 1979-02-29", 4, "no such date or time"),
+            ("a = 1\r", 5, "a carriage return without a line feed"),
+            ("# \u{1}", 2, "a control character in a comment"),
+            ("é = 1", 0, "expected a key"),
+        ] {
+            let error = read(text).err().unwrap();
+            assert_eq!(
+                (error.offset, &error.problem[..]),
+                (offset, problem),
+                "{text}"
+            );
+        }
+        let error = read(b"\xff\xfea\0").err().unwrap();
+        assert!(error.hint.unwrap().contains("UTF-16"));
+    }
+
+    #[test]
+    fn nesting_is_read_to_the_limit_and_no_further() {
+        let limit = crate::store::MAX_DEPTH;
+        let lists = |n: usize| format!("a = {}{}", "[".repeat(n), "]".repeat(n));
+        let dotted = |n: usize| format!("{}a = 1", "a.".repeat(n - 1));
+        assert!(read(lists(limit)).is_ok() && read(dotted(limit)).is_ok());
+        assert!(read(lists(limit + 1)).is_err() && read(dotted(limit + 1)).is_err());
+        assert!(read(lists(1_000_000)).is_err());
+        assert!(read(format!("[{}]", dotted(100_000).replace(" = 1", ""))).is_err());
     }
 }

@@ -49,17 +49,13 @@ pub(super) fn meaning(raw: &[u8]) -> Result<Meaning, &'static str> {
     let unsigned = raw.strip_prefix(b"+").or(raw.strip_prefix(b"-"));
     let unsigned = unsigned.unwrap_or(raw);
     match unsigned {
-        b"inf" => {
-            return Ok(cooked(
-                Type::Float,
-                if raw[0] == b'-' { "-Inf" } else { "+Inf" },
-            ));
-        }
-        b"nan" => return Ok(cooked(Type::Float, "NaN")),
-        [b'0', b'x', ..] if raw == unsigned => return radix(&raw[2..], 16),
-        [b'0', b'o', ..] if raw == unsigned => return radix(&raw[2..], 8),
-        [b'0', b'b', ..] if raw == unsigned => return radix(&raw[2..], 2),
-        [b'i' | b'n', ..] => return Err("expected a value"),
+        b"inf" if raw[0] == b'-' => Ok(cooked(Type::Float, "-Inf")),
+        b"inf" => Ok(cooked(Type::Float, "+Inf")),
+        b"nan" => Ok(cooked(Type::Float, "NaN")),
+        [b'0', b'x', digits @ ..] if raw == unsigned => radix(digits, 16),
+        [b'0', b'o', digits @ ..] if raw == unsigned => radix(digits, 8),
+        [b'0', b'b', digits @ ..] if raw == unsigned => radix(digits, 2),
+        [b'i' | b'n', ..] => Err("expected a value"),
         _ => decimal(raw, unsigned),
     }
 }

@@ -2,7 +2,8 @@
 
 use super::Toml;
 use crate::document::{
-    Data, Document, Kind, LeafKind, NoMarking, NodeId, Span, Splice, Style, Type, canonical, splice,
+    Data, Document, Kind, LeafKind, NoMarking, NodeId, Span, Splice, Step, Style, Type, canonical,
+    splice,
 };
 use crate::store::{Layout, ParseError, ParseOptions, Store};
 use proptest::prelude::*;
@@ -227,9 +228,12 @@ fn piece() -> impl Strategy<Value = String> {
         let end = prop_oneof![Just(""), Just(","), Just(", # last\n")];
         let members = prop::collection::vec((gap, inner), 0..4);
         (members, end, any::<bool>()).prop_map(|(members, end, is_list)| {
-            let member = |(i, (gap, value)): (usize, &(&str, String))| match is_list {
-                true => format!("{gap}{value}"),
-                false => format!("{gap}k{i} = {value}"),
+            let member = |(i, (gap, value)): (usize, &(&str, String))| {
+                if is_list {
+                    format!("{gap}{value}")
+                } else {
+                    format!("{gap}k{i} = {value}")
+                }
             };
             let inside: Vec<_> = members.iter().enumerate().map(member).collect();
             let end = if inside.is_empty() { "" } else { end };
@@ -328,11 +332,35 @@ fn data() -> impl Strategy<Value = Data> {
     ]
 }
 
+/// What another reader makes of a text.
+fn other(text: &[u8]) -> Option<toml::Table> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
 proptest! {
+    /// No line ends are put in: the other one takes them between a key of an inline table and its
+    /// `=`, which TOML 1.1 does not.
+    #[test]
+    fn another_reader_takes_and_refuses_the_same(
+        text in text(),
+        odd in prop::collection::vec((any::<prop::sample::Index>(), 0..4_usize, "[\\[\\]{}=.,#\"'\\\\ \ta0_:+eT-]{0,2}"), 0..3),
+    ) {
+        let mut text: Vec<u8> = text.into();
+        for (at, length, piece) in odd {
+            let at = at.index(text.len() + 1);
+            let end = (at + length).min(text.len());
+            text.splice(at..end, piece.bytes());
+        }
+        let (ours, theirs) = (parse(&text), other(&text));
+        let shown = String::from_utf8_lossy(&text);
+        prop_assert_eq!(ours.is_ok(), theirs.is_some(), "{:?}: {:?}", shown, ours.err());
+    }
+
     #[test]
     fn any_text_comes_back(text in text()) {
         let document = parse(text.as_bytes()).unwrap();
-        let (_, back) = there_and_back(&document);
+        let (sealed, back) = there_and_back(&document);
+        prop_assert!(other(&sealed).is_some(), "{}", String::from_utf8_lossy(&sealed));
         prop_assert_eq!(String::from_utf8(back).unwrap(), text);
     }
 
@@ -384,11 +412,9 @@ proptest! {
         let (splices, gone) = if is_new {
             let is_list = document.node(id).kind == Kind::Sequence;
             let key = (!is_list).then_some(&b"new"[..]);
-            path.0.push(match is_list {
-                true => crate::document::Step::Index(document.children(id)
-                    .filter(|c| document.node(*c).kind != Kind::Comment).count()),
-                false => crate::document::Step::Key(b"new".to_vec()),
-            });
+            let children = document.children(id);
+            let items = children.filter(|c| document.node(*c).kind != Kind::Comment).count();
+            path.0.push(key.map_or(Step::Index(items), |key| Step::Key(key.to_vec())));
             (Toml.insert(&document, Some(id), key, &data, Layout::default()), Span::default())
         } else {
             let gone = Span { start: id, end: document.node(id).end };
