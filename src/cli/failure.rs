@@ -8,7 +8,9 @@ use crate::config::ConfigError;
 use crate::decrypt::DecryptError;
 use crate::document::PathError;
 use crate::encrypt::EncryptError;
-use crate::keys::{KeyError, WrapKeysError};
+use crate::keys::{
+    Cause, GroupOutcome, KeyError, PgpError, RecipientError, UnwrapError, WrapKeysError,
+};
 use crate::metadata::MetadataError;
 use crate::store::EmitError;
 use std::fmt::Display;
@@ -86,6 +88,17 @@ impl Failure {
         self
     }
 
+    /// The same failure with what can be done about its causes, each hint once.
+    fn hints_of<'c>(mut self, causes: impl Iterator<Item = &'c Cause>) -> Self {
+        let hints = causes.filter_map(|cause| cause.downcast_ref::<PgpError>()?.hint());
+        for hint in hints {
+            if !self.hints.contains(&hint) {
+                self.hints.push(hint);
+            }
+        }
+        self
+    }
+
     /// The same failure, said of the file `name`.
     #[must_use]
     pub fn of(mut self, name: impl Display) -> Self {
@@ -148,16 +161,38 @@ impl From<PathError> for Failure {
 
 impl From<KeyError> for Failure {
     fn from(error: KeyError) -> Self {
-        Self::new(Status::NoKey, error)
+        let groups = match &error {
+            KeyError::Groups { groups, .. } => groups.as_slice(),
+            KeyError::Shares(_) | KeyError::Length { .. } => &[],
+        };
+        let keys = groups.iter().flat_map(|group| match group {
+            GroupOutcome::Failed(keys) => keys.as_slice(),
+            GroupOutcome::Opened => &[],
+        });
+        let causes = keys
+            .flat_map(|key| &key.reasons)
+            .filter_map(|reason| match reason {
+                UnwrapError::Provider(cause) => Some(cause),
+                _ => None,
+            });
+        Self::new(Status::NoKey, &error).hints_of(causes)
+    }
+}
+
+impl From<RecipientError> for Failure {
+    fn from(error: RecipientError) -> Self {
+        Self::new(Status::General, &error).hints_of(std::iter::once(&error.cause))
     }
 }
 
 impl From<WrapKeysError> for Failure {
     fn from(error: WrapKeysError) -> Self {
-        Self::new(
-            Status::General,
-            format!("could not generate data key: {error}"),
-        )
+        let causes = match &error {
+            WrapKeysError::Keys(errors) => errors.as_slice(),
+            _ => &[],
+        };
+        let message = format!("could not generate data key: {error}");
+        Self::new(Status::General, message).hints_of(causes.iter().map(|error| &error.cause))
     }
 }
 

@@ -145,6 +145,7 @@ const OLD_FLAGS: &[(&str, &str)] = &[
 /// Flags that sops takes with every mode of the old form, also where the mode has no use for them.
 const SHARED_FLAGS: &[&str] = &[
     "add-age",
+    "add-pgp",
     "age",
     "aws-profile",
     "azure-kv",
@@ -167,6 +168,7 @@ const SHARED_FLAGS: &[&str] = &[
     "output-type",
     "pgp",
     "rm-age",
+    "rm-pgp",
     "shamir-secret-sharing-threshold",
     "show-master-keys",
     "unencrypted-comment-regex",

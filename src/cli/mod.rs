@@ -12,6 +12,7 @@ pub mod environment;
 mod explain;
 mod failure;
 mod filestatus;
+pub mod gpg;
 pub mod identities;
 mod init;
 mod input;
@@ -31,12 +32,16 @@ mod unset;
 mod updatekeys;
 mod words;
 
+use crate::crypto::{DataKey, SystemRandom};
+use crate::keys::{KeyGroups, Opened, WrapKeysError, Wrapper};
 use crate::store::ParseOptions;
 use args::Global;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 use environment::Environment;
 use failure::{Failure, Outcome, Status};
+use gpg::GpgProgram;
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
@@ -75,12 +80,23 @@ pub(crate) struct Context {
     global: Global,
     /// The environment, read once.
     environment: Environment,
+    /// What master keys yielded in this run: nobody is asked for the same twice.
+    opened: RefCell<Opened>,
 }
 
 impl Context {
     fn parsing(&self) -> ParseOptions {
         ParseOptions {
             allow_duplicate_keys: self.global.allow_duplicate_keys,
+            is_plain: false,
+        }
+    }
+
+    /// As `parsing`, for texts that are known to be plaintext.
+    fn parsing_plain(&self) -> ParseOptions {
+        ParseOptions {
+            is_plain: true,
+            ..self.parsing()
         }
     }
 
@@ -89,6 +105,19 @@ impl Context {
         jiff::Timestamp::now()
             .strftime("%Y-%m-%dT%H:%M:%SZ")
             .to_string()
+    }
+
+    /// Wraps a data key for everybody in `keys`.
+    ///
+    /// # Errors
+    /// As [`KeyGroups::wrap_all`].
+    fn wrap(&self, keys: &mut KeyGroups, data_key: &DataKey) -> Result<(), WrapKeysError> {
+        let mut wrapper = Wrapper {
+            random: &mut SystemRandom,
+            gpg: Some(&mut GpgProgram::new(&self.environment)),
+            now: &self.now(),
+        };
+        keys.wrap_all(data_key, &mut wrapper)
     }
 }
 
@@ -127,6 +156,7 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome {
     let context = Context {
         global: cli.global,
         environment: Environment::of_process(),
+        opened: RefCell::default(),
     };
     match cli.command {
         Command::Encrypt(command) => command.run(&context),

@@ -3,13 +3,14 @@
 use super::Context;
 use super::args::{Unlocking, comma_list};
 use super::failure::{Failure, Outcome, Status, warn};
+use super::gpg::GpgProgram;
 use super::identities::{self, Content, Source};
 use super::input::Input;
 use super::prompt;
 use crate::crypto::{DataKey, Stash};
 use crate::decrypt::{DecryptOptions, decrypt};
 use crate::document::Document;
-use crate::keys::{AgeIdentities, DEFAULT_ORDER, IdentitySource, Prompt};
+use crate::keys::{AgeIdentities, DEFAULT_ORDER, IdentitySource, Prompt, Unlocker};
 use crate::metadata::{Metadata, MetadataError};
 use zeroize::Zeroizing;
 
@@ -47,6 +48,21 @@ pub fn metadata_data(document: &Document) -> Option<crate::document::Data> {
     Some(document.data(document.node(key).end))
 }
 
+/// Says which documents carry metadata of their own, which nobody reads.
+fn say_ignored(name: &str, document: &Document) {
+    let block = |key| document.data(document.node(key).end);
+    let blocks = document.branches.iter().enumerate();
+    let mut blocks = blocks.filter_map(|(at, branch)| Some((at + 1, block(branch.metadata?))));
+    let Some((_, first)) = blocks.next() else {
+        return;
+    };
+    for (number, _) in blocks.filter(|(_, other)| *other != first) {
+        warn(format!(
+            "{name}: the metadata of document {number} is not that of the first, and is ignored"
+        ));
+    }
+}
+
 /// Parses an input and finds its data key.
 ///
 /// # Errors
@@ -54,6 +70,7 @@ pub fn metadata_data(document: &Document) -> Option<crate::document::Data> {
 pub fn unlock(context: &Context, input: &mut Input, flags: &Unlocking) -> Outcome<Unlocked> {
     let document = input.parse()?;
     let metadata = metadata(&input.name, &document)?;
+    say_ignored(&input.name, &document);
     let data_key = data_key(context, &input.name, &metadata, flags)?;
     Ok(Unlocked {
         document,
@@ -74,18 +91,30 @@ pub fn data_key(
 ) -> Outcome<DataKey> {
     let order = decryption_order(flags)?;
     let environment = &context.environment;
-    let recipients = metadata.keys.ids().concat();
+    let keys = metadata.keys.groups.iter().flatten();
+    let recipients: Vec<&str> = keys
+        .filter(|key| key.provider() == "age")
+        .map(|key| key.id())
+        .collect();
     let commands = recipients
-        .into_iter()
-        .flat_map(|recipient| identities::from_commands(environment, Some(recipient)));
+        .iter()
+        .flat_map(|recipient| identities::from_commands(environment, Some(*recipient)));
     let mut identities = identities_of(identities::at_hand(environment).chain(commands));
+    let unlocker = Unlocker {
+        gpg: Some(&mut GpgProgram::new(environment)),
+        opened: Some(&mut context.opened.borrow_mut()),
+        prompt: Some(&mut Terminal),
+        ..Unlocker::new(&mut identities)
+    };
     metadata
         .keys
-        .unwrap_data_key(&order, &mut identities, &mut Terminal)
+        .unwrap_data_key(&order, unlocker)
         .map_err(|error| {
-            Failure::from(error)
-                .of(name)
-                .hint("no identity yet? `bulla keygen` makes one; then somebody who can open the file adds its recipient with `bulla updatekeys`")
+            let failure = Failure::from(error).of(name);
+            if recipients.is_empty() {
+                return failure;
+            }
+            failure.hint("no identity yet? `bulla keygen` makes one; then somebody who can open the file adds its recipient with `bulla updatekeys`")
         })
 }
 

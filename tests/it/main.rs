@@ -22,6 +22,7 @@ mod large;
 mod legacy;
 mod lossless;
 mod peers;
+mod pgp;
 mod readme;
 mod rotate;
 mod secrets;
