@@ -4,7 +4,7 @@ use crate::support::{Sandbox, age_key, assert_same_data, testdata, testdata_name
 use bulla::crypto::{Cipher, DataKey, Stash, SystemRandom};
 use bulla::decrypt::{DecryptOptions, decrypt};
 use bulla::encrypt::{Encryption, encrypt};
-use bulla::keys::{KeyGroups, Provider};
+use bulla::keys::{KeyGroups, Provider, Wrapper};
 use bulla::metadata::{Metadata, Selection};
 use bulla::store::{Layout, ParseOptions, Store, Toml};
 use zeroize::Zeroizing;
@@ -84,7 +84,8 @@ fn metadata(selection: Selection) -> Metadata {
         threshold: 0,
     };
     let key = DataKey::from_bytes(&[7; 32]).unwrap();
-    keys.wrap_all(&key, &mut SystemRandom).unwrap();
+    keys.wrap_all(&key, &mut Wrapper::new(&mut SystemRandom))
+        .unwrap();
     let mut metadata = Metadata::new(keys, selection, false, "3.13.2");
     metadata.last_modified = "2026-01-02T03:04:05Z".to_owned();
     metadata
