@@ -8,6 +8,8 @@
 
 mod support;
 
+mod age;
+mod agent;
 mod architecture;
 mod binary;
 mod completion;
@@ -17,6 +19,8 @@ mod decrypt;
 mod detection;
 mod edit;
 mod encrypt;
+mod exec_env;
+mod exec_file;
 mod explain;
 mod filestatus;
 mod goldens;
@@ -26,6 +30,7 @@ mod legacy;
 mod lossless;
 mod peers;
 mod pgp;
+mod plugins;
 mod readme;
 mod rotate;
 mod secrets;
