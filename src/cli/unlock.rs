@@ -6,11 +6,12 @@ use super::failure::{Failure, Outcome, Status, warn};
 use super::gpg::GpgProgram;
 use super::identities::{self, Content, Source};
 use super::input::Input;
-use super::prompt;
+use super::plugins::PathPlugins;
+use super::prompt::Terminal;
 use crate::crypto::{DataKey, Stash};
 use crate::decrypt::{DecryptOptions, decrypt};
 use crate::document::Document;
-use crate::keys::{AgeIdentities, DEFAULT_ORDER, IdentitySource, Prompt, Unlocker};
+use crate::keys::{AgeIdentities, DEFAULT_ORDER, IdentitySource, Unlocker};
 use crate::metadata::{Metadata, MetadataError};
 use zeroize::Zeroizing;
 
@@ -102,16 +103,18 @@ pub fn data_key(
     let mut identities = identities_of(identities::at_hand(environment).chain(commands));
     let unlocker = Unlocker {
         gpg: Some(&mut GpgProgram::new(environment)),
+        plugins: Some(&mut PathPlugins::new(environment)),
         opened: Some(&mut context.opened.borrow_mut()),
-        prompt: Some(&mut Terminal),
+        prompt: Some(&mut Terminal::new(environment)),
         ..Unlocker::new(&mut identities)
     };
     metadata
         .keys
         .unwrap_data_key(&order, unlocker)
         .map_err(|error| {
+            let lacks_identity = !recipients.is_empty() && error.lacks_identity();
             let failure = Failure::from(error).of(name);
-            if recipients.is_empty() {
+            if !lacks_identity {
                 return failure;
             }
             failure.hint("no identity yet? `bulla keygen` makes one; then somebody who can open the file adds its recipient with `bulla updatekeys`")
@@ -134,21 +137,6 @@ pub fn identities_of(sources: impl Iterator<Item = Source>) -> AgeIdentities {
             },
         }
     }))
-}
-
-/// Asks for passphrases on the terminal.
-struct Terminal;
-
-impl Prompt for Terminal {
-    fn passphrase(&mut self, what: &str) -> Option<Zeroizing<String>> {
-        match prompt::passphrase(&format!("Passphrase of {what}: ")) {
-            Ok(passphrase) => Some(passphrase),
-            Err(error) => {
-                warn(error);
-                None
-            }
-        }
-    }
 }
 
 fn decryption_order(flags: &Unlocking) -> Outcome<Vec<String>> {

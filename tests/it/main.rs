@@ -8,12 +8,19 @@
 
 mod support;
 
+mod age;
+mod agent;
 mod architecture;
+mod binary;
 mod completion;
 mod config;
+mod conversions;
 mod decrypt;
+mod detection;
 mod edit;
 mod encrypt;
+mod exec_env;
+mod exec_file;
 mod explain;
 mod filestatus;
 mod goldens;
@@ -23,6 +30,7 @@ mod legacy;
 mod lossless;
 mod peers;
 mod pgp;
+mod plugins;
 mod readme;
 mod rotate;
 mod secrets;
