@@ -26,7 +26,7 @@ type Running = Arc<Mutex<Option<(Instant, Vec<u8>)>>>;
 const LONGEST: Duration = Duration::from_secs(10);
 
 /// Pieces of the languages, thrown in at random places.
-const PIECES: [&str; 64] = [
+const PIECES: &[&str] = &[
     "\n",
     "\r\n",
     "\r",
@@ -75,6 +75,16 @@ const PIECES: [&str; 64] = [
     "😀",
     "\\u00e9",
     "a: b\n",
+    "a = 1\n",
+    "a.b = ",
+    "[t]\n",
+    "[[t.u]]\n",
+    "\"\"\"",
+    "'''\n",
+    "07:32",
+    " = ",
+    "{a = ",
+    "inf",
     "A=",
     "export ",
     "\\n",
@@ -203,18 +213,21 @@ fn fail(name: &str, what: &str, input: &[u8]) -> ! {
 fn seeds(target: &str) -> Vec<Vec<u8>> {
     let mut seeds = vec![
         b"a: 1\n".to_vec(),
+        b"a = 1\n".to_vec(),
         b"{\"a\": [1, true]}".to_vec(),
         b"[\"a\"][0].b".to_vec(),
     ];
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/plain");
+    let testdata = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
     let wanted = match target.split('_').next().unwrap() {
         "dotenv" => "env",
         other => other,
     };
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|end| end == wanted) {
-            seeds.push(std::fs::read(path).unwrap());
+    for folder in ["plain", "beyond-sops"] {
+        for entry in std::fs::read_dir(testdata.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|end| end == wanted) {
+                seeds.push(std::fs::read(path).unwrap());
+            }
         }
     }
     seeds

@@ -16,12 +16,13 @@ use zeroize::Zeroizing;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: &[Target] = &[
     ("yaml_identity", yaml_identity),
     ("json_identity", json_identity),
     ("dotenv_identity", dotenv_identity),
     ("ini_identity", ini_identity),
     ("binary_identity", binary_identity),
+    ("toml_identity", toml_identity),
     ("token", token),
     ("path", path),
 ];
@@ -93,6 +94,12 @@ pub fn binary_identity(bytes: &[u8]) {
     if !is_sealed {
         identity(store, bytes, &Selection::default());
     }
+}
+
+/// What TOML parses, encrypts and decrypts to the same bytes.
+pub fn toml_identity(bytes: &[u8]) {
+    let store = store::by_name("toml").expect("toml is built in");
+    identity(store, bytes, &Selection::default());
 }
 
 fn identity(store: &'static dyn Store, bytes: &[u8], selection: &Selection) {

@@ -12,6 +12,7 @@ mod excerpt;
 mod flat;
 mod ini;
 mod json;
+mod toml;
 mod yaml;
 
 pub use binary::{Binary, is_envelope};
@@ -19,10 +20,11 @@ pub use dotenv::Dotenv;
 pub use excerpt::Excerpt;
 pub use ini::Ini;
 pub use json::Json;
+pub use toml::Toml;
 pub use yaml::Yaml;
 
 /// Every format. Where a text could be of several, the first of them is meant.
-pub static STORES: [&dyn Store; 5] = [&Json, &Yaml, &Ini, &Dotenv, &Binary];
+pub static STORES: &[&dyn Store] = &[&Json, &Toml, &Yaml, &Ini, &Dotenv, &Binary];
 
 /// The ends of file names by which stock sops tells a format, in the case it wants; every other
 /// name means a binary file to it.
@@ -136,6 +138,11 @@ pub trait Store: Sync {
 
     /// The ends of file names that tell this format, with their dot, in lower case.
     fn suffixes(&self) -> &'static [&'static str];
+
+    /// Whether stock sops has a store for this format, too.
+    fn is_known_to_sops(&self) -> bool {
+        true
+    }
 
     /// Whether a file of this name, in lower case and without folders, is of this format.
     fn is_named(&self, name: &str) -> bool {
