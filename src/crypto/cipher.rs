@@ -320,7 +320,7 @@ impl Sealer {
             same &= *expected == *found;
             rest = behind;
         }
-        let is_genuine = pieces.is_genuine(tag.first_chunk()?);
+        let is_genuine = pieces.fits(tag.first_chunk()?);
         is_genuine.then_some(same && rest.is_empty())
     }
 
