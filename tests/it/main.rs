@@ -36,5 +36,6 @@ mod rotate;
 mod secrets;
 mod section7;
 mod set;
+mod toml;
 mod unset;
 mod updatekeys;
