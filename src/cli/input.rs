@@ -120,6 +120,14 @@ impl Input {
         self.parsing.is_plain = true;
     }
 
+    /// Whether `text`, an encrypted file in the output format, would be taken for a binary file
+    /// if it stood under the name of this one.
+    pub fn would_be_binary(&self, text: &[u8]) -> bool {
+        let path = self.path.as_deref();
+        let is_told = path.is_none_or(|p| store::is_name_of_sops(&p.to_string_lossy()));
+        self.output.envelope().is_none() && !is_told && store::is_envelope(text)
+    }
+
     /// Whether the file's name means another format than that of the output.
     pub fn is_misnamed(&self) -> bool {
         let named = self.path.as_deref().map(named);
