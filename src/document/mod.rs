@@ -232,6 +232,8 @@ pub enum BeyondSops {
     Key,
     /// A number outside of sops's range.
     Number,
+    /// A byte order mark, where sops reads none.
+    Mark,
 }
 
 /// A parsed text.
