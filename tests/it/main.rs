@@ -11,6 +11,7 @@ mod support;
 mod architecture;
 mod completion;
 mod config;
+mod conformance;
 mod decrypt;
 mod edit;
 mod encrypt;

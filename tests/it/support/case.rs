@@ -200,8 +200,8 @@ impl Case {
         self
     }
 
-    /// Runs the command and compares; one report of all that differs.
-    pub(crate) fn run(self) -> Outcome {
+    /// Runs the command; what it printed and its status are the caller's to judge.
+    pub(crate) fn output(&self) -> std::process::Output {
         let mut child = Command::new(&self.program)
             .args(&self.args)
             .env_clear()
@@ -218,6 +218,12 @@ impl Case {
         let writer = std::thread::spawn(move || drop(pipe.write_all(&input)));
         let output = child.wait_with_output().expect("the command's end");
         writer.join().expect("the writer");
+        output
+    }
+
+    /// Runs the command and compares; one report of all that differs.
+    pub(crate) fn run(self) -> Outcome {
+        let output = self.output();
 
         let mut faults = Vec::new();
         if output.status.code() != Some(self.status) {
