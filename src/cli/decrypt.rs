@@ -6,9 +6,10 @@ use super::failure::{Failure, Outcome, Status};
 use super::input::{self, Input, Purpose};
 use super::output::Content;
 use super::{save, unlock};
-use crate::document::{Data, Document, Path, Type, unwiped};
-use crate::store::{Layout, Store};
+use crate::document::{Data, Document, Kind, Node, NodeId, Path, Type, unwiped};
+use crate::store::{EmitError, Layout, Store};
 use clap::Args;
+use std::collections::HashSet;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
@@ -51,11 +52,7 @@ impl Decrypt {
         drop(unwiped(unlocked.document.source));
         let text = match path {
             Some(path) => extract(context, &input, text, &path)?,
-            None if input.converts() => {
-                let document = input::parse(&input.name, input.store, text, context.parsing())?;
-                emitted(context, &input, &document)?
-            }
-            None => text,
+            None => converted(context, &input, text)?,
         };
         save::deliver(context, &input, &self.destination, &text, Content::Plain)
     }
@@ -74,9 +71,26 @@ impl Decrypt {
 
 /// A plaintext in the output format.
 fn emitted(context: &Context, input: &Input, document: &Document) -> Outcome<Zeroizing<Vec<u8>>> {
+    check_keys(document).map_err(|error| Failure::from(error).of(&input.name))?;
     let layout = input.layout(context);
     let emitted = input.output.emit(&branches(document), layout);
     emitted.map_err(|error| Failure::from(error).of(&input.name))
+}
+
+/// A plaintext in the output format; as it is where that is its own.
+///
+/// # Errors
+/// Where the output format cannot hold it.
+pub fn converted(
+    context: &Context,
+    input: &Input,
+    text: Zeroizing<Vec<u8>>,
+) -> Outcome<Zeroizing<Vec<u8>>> {
+    if !input.converts() {
+        return Ok(text);
+    }
+    let document = input::parse(&input.name, input.store, text, context.parsing_plain())?;
+    emitted(context, input, &document)
 }
 
 /// A plaintext document in the output format; as it is where that is its own.
@@ -88,7 +102,37 @@ pub fn convert(context: &Context, input: &Input, document: Document) -> Outcome<
         return Ok(document);
     }
     let text = emitted(context, input, &document)?;
-    input::parse(&input.name, input.output, text, context.parsing())
+    input::parse(&input.name, input.output, text, context.parsing_plain())
+}
+
+/// Refuses keys that would be lost where all keys are strings: collections, and those that would
+/// become equal to another key of their mapping.
+fn check_keys(document: &Document) -> Result<(), EmitError> {
+    let is_other = |node: &Node| node.is_key && (node.kind, node.ty) != (Kind::Scalar, Type::Str);
+    if !document.nodes.iter().any(is_other) {
+        return Ok(());
+    }
+    for (id, node) in document.nodes.iter().enumerate() {
+        let mut seen = HashSet::new();
+        if node.kind != Kind::Mapping || node.is_key {
+            continue;
+        }
+        let children = document.children(id as NodeId);
+        for key in children.filter(|&key| document.node(key).is_key) {
+            let kind = document.node(document.node(key).target).kind;
+            let problem = match kind {
+                Kind::Mapping | Kind::Sequence => "is a collection, and only a string has room",
+                Kind::Scalar if !seen.insert(document.key_text(key)) => {
+                    "is a string like another key of its mapping"
+                }
+                _ => continue,
+            };
+            let path = document.path(document.node(key).end);
+            let problem = format!("the key of {path} {problem}");
+            return Err(EmitError { problem });
+        }
+    }
+    Ok(())
 }
 
 /// Every branch as data; an empty one is an empty mapping.
@@ -109,17 +153,19 @@ fn extract(
     text: Zeroizing<Vec<u8>>,
     path: &Path,
 ) -> Outcome<Zeroizing<Vec<u8>>> {
-    let document = input::parse(&input.name, input.store, text, context.parsing())?;
+    let document = input::parse(&input.name, input.store, text, context.parsing_plain())?;
     let Some(id) = document.find(0, path) else {
         let message = format!("{}: {path} not found", input.name);
         return Err(Failure::new(Status::General, message));
     };
     let source = document.slice(document.node(id).span);
-    if document.value(id).ty == Type::Float && is_whole(source) {
+    let value = document.value(id);
+    let data = if value.ty == Type::Float && is_whole(source) && value.text != source {
         // A whole number too large for sops, which knows it as a rounded float only.
-        return Ok(Zeroizing::new(source.to_vec()));
-    }
-    let data = document.data(id);
+        Data::Scalar(Type::Int, Zeroizing::new(source.to_vec()))
+    } else {
+        document.data(id)
+    };
     spelled(input.output, data, input.layout(context))
         .map_err(|error| error.of(format!("{}: {path}", input.name)))
 }

@@ -77,16 +77,23 @@ impl Encrypt {
             Purpose::Read
         };
         let name = self.filename_override.as_deref();
-        let mut input = Input::read(context, self.file.as_deref(), &self.types, name, purpose)?;
+        let file = self.file.as_deref();
+        let mut input = Input::read_plain(context, file, &self.types, name, purpose)?;
         let document = self.document(context, &mut input)?;
         let path = input.path.clone();
-        let plan = configuration::plan(
+        let mut plan = configuration::plan(
             context,
             path.as_deref(),
             &self.recipients,
             &self.selectors,
             &self.sealing,
         )?;
+        if [input.store, input.output]
+            .iter()
+            .any(|store| store.envelope().is_some())
+        {
+            encrypt_whole(&input.name, &mut plan);
+        }
         let (sealing, before) = match self.existing(context, &input, &plan) {
             Some(existing) => existing,
             None => (self.fresh(context, plan, input.layout(context))?, None),
@@ -118,6 +125,11 @@ impl Encrypt {
 
     /// The plaintext, in the output format.
     fn document(&self, context: &Context, input: &mut Input) -> Outcome<Document> {
+        if input.is_sealed() && !self.allow_nested {
+            return Err(save::already_encrypted(&input.name)
+                .hint("--allow-nested encrypts it once more, as a binary file"));
+        }
+        input.take_as_plain();
         let document = input.parse()?;
         if document.branches.is_empty() {
             let message = format!(
@@ -167,9 +179,10 @@ impl Encrypt {
         let mut there = Input::read(context, Some(path), &types, None, Purpose::Read).ok()?;
         let document = there.parse().ok()?;
         let metadata = unlock::metadata(&there.name, &document).ok()?;
+        let is_whole = there.store.envelope().is_some();
         let same = metadata.keys.same_recipients(&plan.keys)
             && metadata.keys.needed() == plan.keys.needed()
-            && metadata.selection == plan.selection
+            && (is_whole || metadata.selection == plan.selection)
             && metadata.mac_only_encrypted == plan.mac_only_encrypted
             && metadata.cipher() == plan.cipher;
         if !same {
@@ -211,6 +224,23 @@ pub fn new_file(
     Ok((metadata, data_key))
 }
 
+/// A binary file is one value that is always encrypted: says what is ignored of a plan.
+pub fn encrypt_whole(name: &str, plan: &mut Plan) {
+    let selection = std::mem::take(&mut plan.selection);
+    let ignored = selection.field().filter(|_| selection != plan.selection);
+    if let Some((field, _)) = ignored {
+        warn(format!(
+            "{name}: {field} is ignored: a binary file is one value, which is always encrypted"
+        ));
+    }
+    if std::mem::take(&mut plan.mac_only_encrypted) {
+        warn(format!(
+            "{name}: mac_only_encrypted is ignored: a binary file is one value, which is always encrypted"
+        ));
+    }
+    plan.selection = Selection::All;
+}
+
 /// How many values in clear are named in warnings.
 const NAMED: usize = 5;
 
@@ -221,7 +251,8 @@ pub fn say_clear(name: &str, document: &Document, selection: &Selection, sealed:
     let mut leaves = document.leaves(selection);
     while let Some(leaf) = leaves.advance() {
         let value = document.value(leaf.id);
-        if leaf.kind == LeafKind::Comment || value.ty == Type::Null {
+        let is_nothing = value.ty == Type::Null || value.text.is_empty();
+        if leaf.kind == LeafKind::Comment || is_nothing {
             continue;
         }
         values += 1;

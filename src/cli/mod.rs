@@ -1,5 +1,6 @@
 //! The command line: the only layer that touches disk, terminal, environment and clock.
 
+mod agent;
 mod args;
 mod completion;
 mod configuration;
@@ -20,6 +21,7 @@ mod legacy;
 pub mod lock;
 mod original;
 pub mod output;
+mod plugins;
 pub mod private_dir;
 pub mod process;
 pub mod prompt;
@@ -41,6 +43,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use environment::Environment;
 use failure::{Failure, Outcome, Status};
 use gpg::GpgProgram;
+use plugins::PathPlugins;
+use prompt::Terminal;
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::path::Path;
@@ -88,6 +92,15 @@ impl Context {
     fn parsing(&self) -> ParseOptions {
         ParseOptions {
             allow_duplicate_keys: self.global.allow_duplicate_keys,
+            is_plain: false,
+        }
+    }
+
+    /// As `parsing`, for texts that are known to be plaintext.
+    fn parsing_plain(&self) -> ParseOptions {
+        ParseOptions {
+            is_plain: true,
+            ..self.parsing()
         }
     }
 
@@ -106,6 +119,8 @@ impl Context {
         let mut wrapper = Wrapper {
             random: &mut SystemRandom,
             gpg: Some(&mut GpgProgram::new(&self.environment)),
+            plugins: Some(&mut PathPlugins::new(&self.environment)),
+            prompt: Some(&mut Terminal::new(&self.environment)),
             now: &self.now(),
         };
         keys.wrap_all(data_key, &mut wrapper)

@@ -6,11 +6,12 @@ use super::failure::{Failure, Outcome, Status, warn};
 use super::gpg::GpgProgram;
 use super::identities::{self, Content, Source};
 use super::input::Input;
-use super::prompt;
+use super::plugins::PathPlugins;
+use super::prompt::Terminal;
 use crate::crypto::{DataKey, Stash};
 use crate::decrypt::{DecryptOptions, decrypt};
 use crate::document::Document;
-use crate::keys::{AgeIdentities, DEFAULT_ORDER, IdentitySource, Prompt, Unlocker};
+use crate::keys::{AgeIdentities, DEFAULT_ORDER, IdentitySource, Unlocker};
 use crate::metadata::{Metadata, MetadataError};
 use zeroize::Zeroizing;
 
@@ -48,6 +49,21 @@ pub fn metadata_data(document: &Document) -> Option<crate::document::Data> {
     Some(document.data(document.node(key).end))
 }
 
+/// Says which documents carry metadata of their own, which nobody reads.
+fn say_ignored(name: &str, document: &Document) {
+    let block = |key| document.data(document.node(key).end);
+    let blocks = document.branches.iter().enumerate();
+    let mut blocks = blocks.filter_map(|(at, branch)| Some((at + 1, block(branch.metadata?))));
+    let Some((_, first)) = blocks.next() else {
+        return;
+    };
+    for (number, _) in blocks.filter(|(_, other)| *other != first) {
+        warn(format!(
+            "{name}: the metadata of document {number} is not that of the first, and is ignored"
+        ));
+    }
+}
+
 /// Parses an input and finds its data key.
 ///
 /// # Errors
@@ -55,6 +71,7 @@ pub fn metadata_data(document: &Document) -> Option<crate::document::Data> {
 pub fn unlock(context: &Context, input: &mut Input, flags: &Unlocking) -> Outcome<Unlocked> {
     let document = input.parse()?;
     let metadata = metadata(&input.name, &document)?;
+    say_ignored(&input.name, &document);
     let data_key = data_key(context, &input.name, &metadata, flags)?;
     Ok(Unlocked {
         document,
@@ -86,16 +103,18 @@ pub fn data_key(
     let mut identities = identities_of(identities::at_hand(environment).chain(commands));
     let unlocker = Unlocker {
         gpg: Some(&mut GpgProgram::new(environment)),
+        plugins: Some(&mut PathPlugins::new(environment)),
         opened: Some(&mut context.opened.borrow_mut()),
-        prompt: Some(&mut Terminal),
+        prompt: Some(&mut Terminal::new(environment)),
         ..Unlocker::new(&mut identities)
     };
     metadata
         .keys
         .unwrap_data_key(&order, unlocker)
         .map_err(|error| {
+            let lacks_identity = !recipients.is_empty() && error.lacks_identity();
             let failure = Failure::from(error).of(name);
-            if recipients.is_empty() {
+            if !lacks_identity {
                 return failure;
             }
             failure.hint("no identity yet? `bulla keygen` makes one; then somebody who can open the file adds its recipient with `bulla updatekeys`")
@@ -118,21 +137,6 @@ pub fn identities_of(sources: impl Iterator<Item = Source>) -> AgeIdentities {
             },
         }
     }))
-}
-
-/// Asks for passphrases on the terminal.
-struct Terminal;
-
-impl Prompt for Terminal {
-    fn passphrase(&mut self, what: &str) -> Option<Zeroizing<String>> {
-        match prompt::passphrase(&format!("Passphrase of {what}: ")) {
-            Ok(passphrase) => Some(passphrase),
-            Err(error) => {
-                warn(error);
-                None
-            }
-        }
-    }
 }
 
 fn decryption_order(flags: &Unlocking) -> Outcome<Vec<String>> {

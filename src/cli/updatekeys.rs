@@ -4,9 +4,8 @@ use super::args::{Recipients, Selectors, Types, Unlocking};
 use super::configuration;
 use super::encrypt::SealingFlags;
 use super::failure::{Failure, Outcome, Status, note};
-use super::input::{self, Input, Purpose};
+use super::input::{Input, Purpose};
 use super::{Context, output, prompt, save, unlock};
-use crate::document::splice;
 use crate::keys::KeyGroups;
 use clap::Args;
 use std::fmt::Write;
@@ -84,12 +83,11 @@ impl Updatekeys {
         context.wrap(&mut wanted, &data_key)?;
         let removed = removes(&metadata.keys, &wanted);
         metadata.keys = wanted;
-        let body = splice(&document.source, &mut input.store.detach(&document));
-        let body = input::parse(&input.name, input.store, body, context.parsing())?;
-        let mut splices = input
+        let (data, layout) = (metadata.to_data(), input.layout(context));
+        let text = input
             .store
-            .attach(&body, &metadata.to_data(), input.layout(context));
-        let text = splice(&body.source, &mut splices);
+            .with_metadata(&document, &data, layout, context.parsing())
+            .map_err(|error| Failure::new(Status::Unreadable, error).of(&input.name))?;
         save::write_back(context, &input, &text)?;
         note(format!("{}: recipients updated", input.name));
         if removed {

@@ -8,11 +8,16 @@
 
 mod support;
 
+mod age;
+mod agent;
 mod architecture;
+mod binary;
 mod completion;
 mod config;
 mod conformance;
+mod conversions;
 mod decrypt;
+mod detection;
 mod edit;
 mod encrypt;
 mod explain;
@@ -24,6 +29,7 @@ mod legacy;
 mod lossless;
 mod peers;
 mod pgp;
+mod plugins;
 mod readme;
 mod rotate;
 mod secrets;
