@@ -90,6 +90,8 @@ impl World {
         );
         let line = entry.line(&variables);
         let mut case = Case::within(&sandbox, program).args(&line.args);
+        // No case is to open an editor that waits for somebody.
+        case = case.editor("false");
         for (name, value) in &line.environment {
             case = match value {
                 Some(value) => case.env(name, value),

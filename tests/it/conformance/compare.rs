@@ -270,6 +270,7 @@ fn leaves_in_clear(data: &Data, path: &str, leaves: &mut BTreeSet<String>) {
 fn parsed(format: &str, bytes: &[u8]) -> Option<Vec<Data>> {
     let options = ParseOptions {
         allow_duplicate_keys: true,
+        ..ParseOptions::default()
     };
     let store = store::by_name(format)?;
     let document = store.parse(Zeroizing::new(bytes.to_vec()), options).ok()?;
