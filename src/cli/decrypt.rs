@@ -1,7 +1,7 @@
 //! `bulla decrypt`: a file, or one value of it, in plaintext.
 
 use super::Context;
-use super::args::{Destination, Types, Unlocking};
+use super::args::{Destination, Surplus, Types, Unlocking};
 use super::failure::{Failure, Outcome, Status};
 use super::input::{self, Input, Purpose};
 use super::output::Content;
@@ -18,6 +18,8 @@ use zeroize::Zeroizing;
 pub struct Decrypt {
     /// The file; standard input without one.
     pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub surplus: Surplus,
     /// Print only the value at this path: `["database"]["hosts"][0]` or `database.hosts[0]`.
     #[arg(long, value_name = "PATH")]
     pub extract: Option<String>,
@@ -38,6 +40,7 @@ impl Decrypt {
     /// # Errors
     /// See [`Failure`].
     pub fn run(self, context: &Context) -> Outcome {
+        self.surplus.warn();
         save::check_destination(&self.destination, self.file.is_some())?;
         let path = self.extract_path()?;
         let purpose = if self.destination.in_place {

@@ -1,6 +1,6 @@
 //! `bulla encrypt`: a plaintext file becomes an encrypted one.
 
-use super::args::{Destination, Recipients, Selectors, Types, Unlocking};
+use super::args::{Destination, Recipients, Selectors, Surplus, Types, Unlocking};
 use super::configuration::{self, Plan};
 use super::failure::{Failure, Outcome, Status, warn};
 use super::input::{Input, Purpose};
@@ -22,6 +22,8 @@ use zeroize::Zeroizing;
 pub struct Encrypt {
     /// The file; standard input without one (then --filename-override is needed).
     pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub surplus: Surplus,
     #[command(flatten)]
     pub destination: Destination,
     #[command(flatten)]
@@ -70,6 +72,7 @@ impl Encrypt {
     /// # Errors
     /// See [`Failure`].
     pub fn run(self, context: &Context) -> Outcome {
+        self.surplus.warn();
         self.check()?;
         let purpose = if self.destination.in_place {
             Purpose::Change
