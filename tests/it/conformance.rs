@@ -133,7 +133,7 @@ impl World {
         if output.status.success() {
             output.stdout
         } else {
-            [b"cannot be decrypted: ", output.stderr.as_slice()].concat()
+            compare::NOT_DECRYPTED.to_vec()
         }
     }
 }
