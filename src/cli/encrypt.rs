@@ -181,7 +181,7 @@ impl Encrypt {
         };
         let mut there = Input::read(context, Some(path), &types, None, Purpose::Read).ok()?;
         let document = there.parse().ok()?;
-        let metadata = unlock::metadata(&there.name, &document).ok()?;
+        let metadata = unlock::metadata(&there.name, there.store, &document).ok()?;
         let is_whole = there.store.envelope().is_some();
         let same = metadata.keys.same_recipients(&plan.keys)
             && metadata.keys.needed() == plan.keys.needed()

@@ -35,7 +35,9 @@ impl Filestatus {
         let mut input =
             Input::read(context, Some(&file), &self.types, None, Purpose::Read).map_err(general)?;
         let document = input.parse().map_err(general)?;
-        let encrypted = match unlock::metadata_data(&document) {
+        let metadata =
+            unlock::metadata_data(&input.name, input.store, &document).map_err(general)?;
+        let encrypted = match metadata {
             Some(data) => {
                 let has = |name| {
                     data.entry(name)

@@ -147,11 +147,8 @@ struct Encrypted<'a> {
 impl<'a> Encrypted<'a> {
     fn of(bytes: &'a [u8]) -> Option<Self> {
         const FORMATS: [&str; 4] = ["json", "yaml", "ini", "dotenv"];
-        let found = FORMATS.into_iter().find_map(|format| {
-            let document = document(format, bytes)?;
-            let metadata = metadata(&document)?;
-            metadata.entry("mac")?;
-            Some(format)
+        let found = FORMATS.into_iter().find(|format| {
+            metadata(format, bytes).is_some_and(|metadata| metadata.entry("mac").is_some())
         });
         found.map(|format| Self { bytes, format })
     }
@@ -159,9 +156,7 @@ impl<'a> Encrypted<'a> {
     /// Who can open the file and which values it is about, whatever the format.
     fn facts(&self) -> Vec<String> {
         let mut facts = Vec::new();
-        if let Some(metadata) = document(self.format, self.bytes)
-            .as_ref()
-            .and_then(metadata)
+        if let Some(metadata) = metadata(self.format, self.bytes)
         {
             collect_facts(&metadata, "", &mut facts);
         }
@@ -176,13 +171,10 @@ impl<'a> Encrypted<'a> {
     }
 }
 
-/// The metadata of the first document that has some.
-fn metadata(document: &Document) -> Option<Data> {
-    let key = document
-        .branches
-        .iter()
-        .find_map(|branch| branch.metadata)?;
-    Some(document.data(document.node(key).end))
+/// The metadata of a text of a format.
+fn metadata(format: &str, bytes: &[u8]) -> Option<Data> {
+    let document = document(format, bytes)?;
+    store::by_name(format)?.metadata(&document).ok()?
 }
 
 /// Recipients with their group, and selectors.
