@@ -40,5 +40,6 @@ mod secrets;
 mod section7;
 mod set;
 mod toml;
+mod trees;
 mod unset;
 mod updatekeys;
