@@ -47,12 +47,13 @@ pub fn find(context: &Context, file: Option<&Path>) -> Outcome<Option<Found>> {
     let name = path.display().to_string();
     let text = std::fs::read(&path)
         .map_err(|error| Failure::new(Status::General, format!("{name}: {error}")))?;
-    let general = |failure: Failure| Failure {
+    let not_loaded = |failure: Failure| Failure {
         status: Status::General,
+        message: format!("error loading config: {}", failure.message),
         ..failure
     };
     let document =
-        input::parse(&name, &Yaml, Zeroizing::new(text), context.parsing()).map_err(general)?;
+        input::parse(&name, &Yaml, Zeroizing::new(text), context.parsing()).map_err(not_loaded)?;
     let root = document.branches.first().and_then(|branch| branch.root);
     let data = root.map_or_else(Data::null, |root| document.data(root));
     let absolute = absolute(&path)?;

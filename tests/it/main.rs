@@ -14,6 +14,7 @@ mod architecture;
 mod binary;
 mod completion;
 mod config;
+mod conformance;
 mod conversions;
 mod decrypt;
 mod detection;
