@@ -7,7 +7,7 @@ use super::{Context, input};
 use crate::config::{Config, Matched, Rule, RuleKey, Stores, candidates, companion};
 use crate::crypto::Cipher;
 use crate::document::Data;
-use crate::keys::{KeyGroup, KeyGroups, PROVIDERS, Provider};
+use crate::keys::{AwsOptions, KINDS, KeyGroup, KeyGroups, PROVIDERS, Provider};
 use crate::metadata::Selection;
 use crate::store::{Layout, Store, Yaml};
 use std::path::{Path, PathBuf};
@@ -41,9 +41,27 @@ pub struct Plan {
 /// # Errors
 /// Where a configuration was found, or named, and cannot be read.
 pub fn find(context: &Context, file: Option<&Path>) -> Outcome<Option<Found>> {
-    let Some(path) = locate(context, file) else {
-        return Ok(None);
+    let path = match locate(context, file) {
+        Ok(path) => path,
+        Err(misnamed) => {
+            if let Some(misnamed) = misnamed {
+                let name = misnamed.display();
+                warn(format!(
+                    "{name} is not read: the configuration is called .sops.yaml"
+                ));
+            }
+            return Ok(None);
+        }
     };
+    read(context, path).map(Some)
+}
+
+/// As [`find`], for what is nice to know: a configuration that cannot be read says nothing.
+pub fn find_silently(context: &Context, file: Option<&Path>) -> Option<Found> {
+    read(context, locate(context, file).ok()?).ok()
+}
+
+fn read(context: &Context, path: PathBuf) -> Outcome<Found> {
     let name = path.display().to_string();
     let text = std::fs::read(&path)
         .map_err(|error| Failure::new(Status::General, format!("{name}: {error}")))?;
@@ -56,18 +74,18 @@ pub fn find(context: &Context, file: Option<&Path>) -> Outcome<Option<Found>> {
     let root = document.branches.first().and_then(|branch| branch.root);
     let data = root.map_or_else(Data::null, |root| document.data(root));
     let absolute = absolute(&path)?;
-    Ok(Some(Found {
+    Ok(Found {
         config: Config::from_data(&data, &path)?,
         directory: absolute.parent().unwrap_or(&absolute).to_path_buf(),
         path,
-    }))
+    })
 }
 
 /// How new text in the format of `store` is laid out: as the flag says, else as the configuration
 /// for `file` says. A broken configuration says nothing.
 pub fn layout(context: &Context, file: Option<&Path>, store: &dyn Store) -> Layout {
     let configured = || {
-        let path = locate(context, file)?;
+        let path = locate(context, file).ok()?;
         let text = Zeroizing::new(std::fs::read(&path).ok()?);
         let document = Yaml.parse(text, context.parsing()).ok()?;
         let data = document.data(document.branches.first()?.root?);
@@ -82,9 +100,11 @@ pub fn layout(context: &Context, file: Option<&Path>, store: &dyn Store) -> Layo
     }
 }
 
-fn locate(context: &Context, file: Option<&Path>) -> Option<PathBuf> {
+/// The path of the configuration; where there is none, perhaps that of a file which bears the
+/// wrong name.
+pub fn locate(context: &Context, file: Option<&Path>) -> Result<PathBuf, Option<PathBuf>> {
     if let Some(path) = &context.global.config {
-        return Some(path.clone());
+        return Ok(path.clone());
     }
     let working = std::env::current_dir().ok();
     let own = file.and_then(|file| std::path::absolute(file).ok());
@@ -93,20 +113,14 @@ fn locate(context: &Context, file: Option<&Path>) -> Option<PathBuf> {
     let mut ignored = None;
     for candidate in starts.flat_map(|start| candidates(start).collect::<Vec<_>>()) {
         if candidate.is_file() {
-            return Some(candidate);
+            return Ok(candidate);
         }
         let misnamed = companion(&candidate);
         if ignored.is_none() && misnamed.is_file() {
             ignored = Some(misnamed);
         }
     }
-    if let Some(misnamed) = ignored {
-        let name = misnamed.display();
-        warn(format!(
-            "{name} is not read: the configuration is called .sops.yaml"
-        ));
-    }
-    None
+    Err(ignored)
 }
 
 /// The rule for `file` in a configuration.
@@ -232,14 +246,6 @@ fn given_keys(recipients: &Recipients) -> Outcome<KeyGroup> {
     keys_of(&recipients.age()?)
 }
 
-/// New keys for a list of age recipients that commas separate.
-///
-/// # Errors
-/// Where a text is no recipient.
-pub fn age_keys(text: &str) -> Outcome<KeyGroup> {
-    keys_of(&super::args::comma_list(text))
-}
-
 fn keys_of(recipients: &[String]) -> Outcome<KeyGroup> {
     let Some(age) = Provider::find("age") else {
         return Ok(KeyGroup::new());
@@ -253,7 +259,52 @@ fn keys_of(recipients: &[String]) -> Outcome<KeyGroup> {
 fn rule_groups(found: &Found, rule: &Rule) -> Outcome<Vec<KeyGroup>> {
     let group = |keys: &Vec<RuleKey>| keys.iter().enumerate().map(rule_key).collect();
     let groups: Outcome<_> = rule.groups.iter().map(group).collect();
-    groups.map_err(|failure| failure.of(format!("error loading config: {}", found.path.display())))
+    groups.map_err(|failure: Failure| {
+        let failure = failure.of(format!("error loading config: {}", found.path.display()));
+        let keys = rule.groups.iter().flatten();
+        let meant = keys.filter_map(|key| found.config.names.suggestion(&key.id));
+        match { meant }.next() {
+            Some(name) => failure.hint(format!("did you mean {name:?}?")),
+            None => failure,
+        }
+    })
+}
+
+/// What a key that a rule names is called in files, as far as that can be told.
+pub fn rule_key_id(key: &RuleKey) -> String {
+    let kind = KINDS.iter().find(|kind| kind.config_field == key.provider);
+    let text = |name| {
+        key.extra
+            .entry(name)
+            .and_then(Data::text)
+            .unwrap_or_default()
+    };
+    let pairs = match key.extra.entry("context") {
+        Some(Data::Map(entries)) => entries.as_slice(),
+        _ => &[],
+    };
+    let pair = |(name, value): &(Vec<u8>, Data)| {
+        let name = String::from_utf8_lossy(name).into_owned();
+        (name, value.text().unwrap_or_default().to_owned())
+    };
+    let aws = AwsOptions {
+        context: pairs.iter().map(pair).collect(),
+        profile: text("aws_profile").to_owned(),
+    };
+    let named = match text("role") {
+        "" => key.id.clone(),
+        role => format!("{}+{role}", key.id),
+    };
+    kind.map_or_else(|| named.clone(), |kind| kind.id_of(&named, &aws))
+}
+
+/// What AWS keys are told by flags.
+///
+/// # Errors
+/// Where the context is none.
+pub fn aws_options(context: Option<&str>, profile: Option<&str>) -> Outcome<AwsOptions> {
+    AwsOptions::new(context.unwrap_or_default(), profile.unwrap_or_default())
+        .map_err(|error| Failure::new(Status::BadContext, error))
 }
 
 fn rule_key((at, key): (usize, &RuleKey)) -> Outcome<Box<dyn crate::keys::MasterKey>> {

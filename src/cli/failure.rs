@@ -25,6 +25,8 @@ pub enum Status {
     Unwritable = 3,
     /// The output format cannot hold the data.
     Emit = 4,
+    /// An encryption context that is none.
+    BadContext = 6,
     /// A bad index or value for `set` or `unset`.
     BadSet = 7,
     /// Flags that exclude one another.
@@ -84,6 +86,12 @@ impl Failure {
     pub fn hint(mut self, hint: impl Display) -> Self {
         self.hints.push(hint.to_string());
         self
+    }
+
+    /// The same failure with another exit status.
+    #[must_use]
+    pub fn with(self, status: Status) -> Self {
+        Self { status, ..self }
     }
 
     /// The same failure, said of the file `name`.

@@ -52,8 +52,13 @@ pub fn rewrite(arguments: Vec<OsString>, cli: &Command) -> Outcome<Vec<OsString>
 impl Flags {
     fn of(cli: &Command) -> Self {
         let mut flags = HashMap::new();
-        let commands = std::iter::once(cli).chain(cli.get_subcommands());
-        for argument in commands.flat_map(Command::get_arguments) {
+        let mut commands = vec![cli];
+        let mut next = 0;
+        while let Some(command) = commands.get(next) {
+            commands.extend(command.get_subcommands());
+            next += 1;
+        }
+        for argument in commands.into_iter().flat_map(Command::get_arguments) {
             let Some(long) = argument.get_long() else {
                 continue;
             };
@@ -145,6 +150,12 @@ const OLD_FLAGS: &[(&str, &str)] = &[
 /// Flags that sops takes with every mode of the old form, also where the mode has no use for them.
 const SHARED_FLAGS: &[&str] = &[
     "add-age",
+    "add-azure-kv",
+    "add-gcp-kms",
+    "add-hc-vault-transit",
+    "add-hckms",
+    "add-kms",
+    "add-pgp",
     "age",
     "aws-profile",
     "azure-kv",
@@ -167,6 +178,12 @@ const SHARED_FLAGS: &[&str] = &[
     "output-type",
     "pgp",
     "rm-age",
+    "rm-azure-kv",
+    "rm-gcp-kms",
+    "rm-hc-vault-transit",
+    "rm-hckms",
+    "rm-kms",
+    "rm-pgp",
     "shamir-secret-sharing-threshold",
     "show-master-keys",
     "unencrypted-comment-regex",

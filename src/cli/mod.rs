@@ -12,16 +12,21 @@ pub mod environment;
 mod explain;
 mod failure;
 mod filestatus;
+mod groups;
 pub mod identities;
 mod init;
 mod input;
+mod keyflags;
+mod keyring;
 mod legacy;
 pub mod lock;
+mod names;
 mod original;
 pub mod output;
 pub mod private_dir;
 pub mod process;
 pub mod prompt;
+mod rekey;
 mod replacement;
 mod rotate;
 mod save;
@@ -29,8 +34,11 @@ mod set;
 mod unlock;
 mod unset;
 mod updatekeys;
+mod why;
 mod words;
 
+use crate::crypto::{DataKey, SystemRandom};
+use crate::keys::{KeyGroups, WrapKeysError};
 use crate::store::ParseOptions;
 use args::Global;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -62,10 +70,12 @@ enum Command {
     Unset(unset::Unset),
     Rotate(rotate::Rotate),
     Updatekeys(updatekeys::Updatekeys),
+    Groups(groups::Groups),
     Filestatus(filestatus::Filestatus),
     Init(init::Init),
     Keygen(init::Keygen),
     Explain(Box<explain::Explain>),
+    Why(why::Why),
     Completion(completion::Completion),
 }
 
@@ -89,6 +99,14 @@ impl Context {
         jiff::Timestamp::now()
             .strftime("%Y-%m-%dT%H:%M:%SZ")
             .to_string()
+    }
+
+    /// Wraps a data key for everybody in `keys`.
+    ///
+    /// # Errors
+    /// As [`KeyGroups::wrap_all`].
+    fn wrap(&self, keys: &mut KeyGroups, data_key: &DataKey) -> Result<(), WrapKeysError> {
+        keys.wrap_all(data_key, &mut SystemRandom)
     }
 }
 
@@ -136,10 +154,12 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome {
         Command::Unset(command) => command.run(&context),
         Command::Rotate(command) => command.run(&context),
         Command::Updatekeys(command) => command.run(&context),
+        Command::Groups(command) => command.run(&context),
         Command::Filestatus(command) => command.run(&context),
         Command::Init(command) => command.run(&context),
         Command::Keygen(command) => command.run(&context),
         Command::Explain(command) => command.run(&context),
+        Command::Why(command) => command.run(&context),
         Command::Completion(command) => command.run(),
     }
 }

@@ -2,10 +2,11 @@
 
 use super::Context;
 use super::args::{Destination, Types, Unlocking};
-use super::configuration::age_keys;
+use super::configuration;
 use super::decrypt::convert;
-use super::failure::{Failure, Outcome, Status};
+use super::failure::{Failure, Outcome, Status, warn};
 use super::input::{self, Input, Purpose};
+use super::keyflags::{Added, Removed};
 use super::output::Content;
 use super::save::{self, Sealing};
 use super::unlock;
@@ -25,12 +26,13 @@ pub struct Rotate {
     pub types: Types,
     #[command(flatten)]
     pub unlocking: Unlocking,
-    /// age recipients to be added to the first key group, separated by commas.
-    #[arg(long, value_name = "RECIPIENTS")]
-    pub add_age: Option<String>,
-    /// age recipients to be removed, separated by commas.
-    #[arg(long, value_name = "RECIPIENTS")]
-    pub rm_age: Option<String>,
+    #[command(flatten)]
+    pub added: Added,
+    #[command(flatten)]
+    pub removed: Removed,
+    /// The encryption context of AWS keys that are added or removed: `name:value,name:value`.
+    #[arg(long, value_name = "CONTEXT", hide = true)]
+    pub encryption_context: Option<String>,
     /// The name by which the format is told, in the place of the file's own.
     #[arg(long, value_name = "NAME")]
     pub filename_override: Option<PathBuf>,
@@ -61,10 +63,10 @@ impl Rotate {
         let document = convert(context, &input, document)?;
         let cipher = unlocked.metadata.cipher();
         let mut metadata = unlocked.metadata;
-        self.change_keys(&mut metadata.keys)?;
+        self.change_keys(&input.name, &mut metadata.keys)?;
         let data_key = DataKey::generate(&mut SystemRandom)
             .map_err(|error| Failure::new(Status::General, error))?;
-        metadata.keys.wrap_all(&data_key, &mut SystemRandom)?;
+        context.wrap(&mut metadata.keys, &data_key)?;
         let sealing = Sealing {
             metadata,
             data_key,
@@ -87,7 +89,7 @@ impl Rotate {
         if failure.status != Status::NoFile {
             return failure;
         }
-        let changes_keys = self.add_age.is_some() || self.rm_age.is_some();
+        let changes_keys = !(self.added.is_empty() && self.removed.is_empty());
         Failure {
             status: match (changes_keys, self.old_form) {
                 (true, _) => Status::MissingForKeys,
@@ -98,17 +100,27 @@ impl Rotate {
         }
     }
 
-    fn change_keys(&self, keys: &mut KeyGroups) -> Outcome {
-        let gone: Vec<_> = age_keys(self.rm_age.as_deref().unwrap_or_default())?;
-        for group in &mut keys.groups {
-            group.retain(|key| !gone.iter().any(|gone| gone.id() == key.id()));
+    fn change_keys(&self, name: &str, keys: &mut KeyGroups) -> Outcome {
+        let aws = configuration::aws_options(self.encryption_context.as_deref(), None)?;
+        let new = self.added.keys(&aws)?;
+        for (kind, id) in self.removed.ids(&aws) {
+            let before = keys.groups.iter().flatten().count();
+            for group in &mut keys.groups {
+                group.retain(|key| (key.provider(), key.id()) != (kind, &id));
+            }
+            if keys.groups.iter().flatten().count() == before {
+                warn(format!(
+                    "{name}: there is no {kind} key {id:?} to be removed"
+                ));
+            }
         }
-        let new = age_keys(self.add_age.as_deref().unwrap_or_default())?;
         if keys.groups.is_empty() {
             keys.groups.push(Vec::new());
         }
         for key in new {
-            if !keys.groups[0].iter().any(|there| there.id() == key.id()) {
+            let name = (key.provider(), key.id());
+            let mut there = keys.groups[0].iter();
+            if !there.any(|there| (there.provider(), there.id()) == name) {
                 keys.groups[0].push(key);
             }
         }

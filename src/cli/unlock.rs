@@ -1,15 +1,13 @@
 //! Opening an encrypted file: its metadata, its data key, its text.
 
 use super::Context;
-use super::args::{Unlocking, comma_list};
-use super::failure::{Failure, Outcome, Status, warn};
-use super::identities::{self, Content, Source};
+use super::args::Unlocking;
+use super::failure::{Failure, Outcome, warn};
 use super::input::Input;
-use super::prompt;
+use super::keyring::Keyring;
 use crate::crypto::{DataKey, Stash};
 use crate::decrypt::{DecryptOptions, decrypt};
 use crate::document::Document;
-use crate::keys::{AgeIdentities, DEFAULT_ORDER, IdentitySource, Prompt};
 use crate::metadata::{Metadata, MetadataError};
 use zeroize::Zeroizing;
 
@@ -72,68 +70,7 @@ pub fn data_key(
     metadata: &Metadata,
     flags: &Unlocking,
 ) -> Outcome<DataKey> {
-    let order = decryption_order(flags)?;
-    let environment = &context.environment;
-    let recipients = metadata.keys.ids().concat();
-    let commands = recipients
-        .into_iter()
-        .flat_map(|recipient| identities::from_commands(environment, Some(recipient)));
-    let mut identities = identities_of(identities::at_hand(environment).chain(commands));
-    metadata
-        .keys
-        .unwrap_data_key(&order, &mut identities, &mut Terminal)
-        .map_err(|error| {
-            Failure::from(error)
-                .of(name)
-                .hint("no identity yet? `bulla keygen` makes one; then somebody who can open the file adds its recipient with `bulla updatekeys`")
-        })
-}
-
-/// The age identities in `sources`.
-pub fn identities_of(sources: impl Iterator<Item = Source>) -> AgeIdentities {
-    AgeIdentities::load(sources.map(|source| {
-        if let Some(exposed) = &source.warning {
-            warn(exposed);
-        }
-        let origin = source.origin;
-        match source.content {
-            Content::Text(bytes) => IdentitySource::sniffed(origin, bytes),
-            Content::Missing => IdentitySource::Missing { origin },
-            Content::Failed(error) => IdentitySource::Failed {
-                origin,
-                why: error.to_string(),
-            },
-        }
-    }))
-}
-
-/// Asks for passphrases on the terminal.
-struct Terminal;
-
-impl Prompt for Terminal {
-    fn passphrase(&mut self, what: &str) -> Option<Zeroizing<String>> {
-        match prompt::passphrase(&format!("Passphrase of {what}: ")) {
-            Ok(passphrase) => Some(passphrase),
-            Err(error) => {
-                warn(error);
-                None
-            }
-        }
-    }
-}
-
-fn decryption_order(flags: &Unlocking) -> Outcome<Vec<String>> {
-    let Some(order) = &flags.decryption_order else {
-        return Ok(DEFAULT_ORDER.map(String::from).to_vec());
-    };
-    let order = comma_list(order);
-    for (i, word) in order.iter().enumerate() {
-        if order[..i].contains(word) {
-            let message = format!("the decryption order names {word} twice");
-            return Err(Failure::new(Status::DuplicateOrder, message));
-        }
-    }
-    Ok(order)
+    Keyring::new(context, flags)?.data_key(name, &metadata.keys)
 }
 
 impl Unlocked {

@@ -49,6 +49,44 @@ pub enum Problem {
         /// The name in the file.
         name: String,
     },
+    /// A word that is no name and no recipient.
+    #[error("there is no recipient or group called {name:?}{}", meant(.suggestion.as_deref()))]
+    UnknownName {
+        /// The word.
+        name: String,
+        /// A name that is like it.
+        suggestion: Option<String>,
+    },
+    /// A text that is not shown, as it may be a secret.
+    #[error(
+        "what stands there is neither a name nor a recipient whose kind can be told \
+         (age1…, ssh-…, a fingerprint, an ARN; else say it: {{pgp: …}})"
+    )]
+    NoRecipient,
+    /// A key of `recipients` or `groups` that cannot be a name.
+    #[error(
+        "a name is made of at most 64 letters, digits and . _ - @ / + and does not look like a key"
+    )]
+    Name,
+    /// A name that stands for two things.
+    #[error("{name:?} is defined already")]
+    NameTwice {
+        /// The name.
+        name: String,
+    },
+    /// Groups that hold one another.
+    #[error("groups go in a circle: {}", .circle.join(" -> "))]
+    Circle {
+        /// The groups, the first once more at the end.
+        circle: Vec<String>,
+    },
+    /// `bulla.recipients` in a rule that has key groups.
+    #[error("key_groups stand beside it: write it into one of them")]
+    BesideGroups,
+}
+
+fn meant(suggestion: Option<&str>) -> String {
+    suggestion.map_or_else(String::new, |name| format!("; did you mean {name:?}?"))
 }
 
 fn hint(expected: &str, found: &str) -> &'static str {
@@ -222,6 +260,15 @@ impl<'d> Fields<'d> {
     pub(super) fn rest(self) -> Vec<(Vec<u8>, Data)> {
         let owned = |(key, value): (&[u8], &Data)| (key.to_vec(), value.clone());
         self.entries.into_iter().map(owned).collect()
+    }
+
+    /// Every entry with its place.
+    pub(super) fn entries(self) -> impl Iterator<Item = (&'d [u8], &'d Data, Place)> {
+        let Self { place, entries } = self;
+        entries.into_iter().map(move |(key, value)| {
+            let place = place.key(&String::from_utf8_lossy(key));
+            (key, value, place)
+        })
     }
 
     /// Tells the places of what has not been asked for.

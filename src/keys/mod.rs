@@ -8,15 +8,18 @@ pub mod age;
 mod fakes;
 mod foreign;
 mod groups;
+mod kinds;
 mod load;
 mod report;
 mod unwrap;
 
 pub use age::{AgeIdentities, IdentitySource, keygen};
-pub use foreign::ForeignKey;
+pub use foreign::{ForeignKey, NameError};
 pub use groups::{KeyGroup, KeyGroups, WrapError, WrapKeysError};
+pub use kinds::{AwsOptions, ContextError, KINDS, Kind};
 pub use load::{LoadError, field};
 pub use report::{GroupOutcome, KeyError, KeyFailure};
+pub use unwrap::{KeyTrial, Trial};
 
 use crate::crypto::Random;
 use crate::document::Data;

@@ -47,13 +47,48 @@ impl KeyGroups {
         self.assemble(openings)
     }
 
-    /// Opens groups until there are enough.
-    fn open(&self, openings: &mut [Opening<'_>], mut unlocker: Unlocker<'_>) {
-        let bytes = if self.groups.len() > 1 {
+    /// Tries every key, also where fewer would do: as [`KeyGroups::unwrap_data_key`], and then
+    /// each key on its own, without asking again.
+    pub fn try_all(
+        &self,
+        order: &[impl AsRef<str>],
+        age: &mut AgeIdentities,
+        prompt: &mut dyn Prompt,
+    ) -> Trial {
+        let key = self.unwrap_data_key(order, age, prompt);
+        let mut unlocker = Unlocker {
+            age,
+            prompt: None,
+            held_back: false,
+        };
+        let bytes = self.part_bytes();
+        let mut try_group = |group: &KeyGroup| {
+            let attempts = Opening::new(group, order).attempts.into_iter();
+            let trial = |attempt: Attempt<'_>| KeyTrial {
+                id: attempt.key.id().to_owned(),
+                provider: attempt.key.provider(),
+                reasons: part(attempt.key, &mut unlocker, bytes)
+                    .err()
+                    .unwrap_or_default(),
+            };
+            attempts.map(trial).collect()
+        };
+        let groups = self.groups.iter().map(&mut try_group).collect();
+        Trial { groups, key }
+    }
+
+    /// Bytes of what each key of a group holds.
+    fn part_bytes(&self) -> usize {
+        if self.groups.len() > 1 {
             SHARE_BYTES
         } else {
             KEY_BYTES
-        };
+        }
+    }
+
+    /// Opens groups until there are enough.
+    fn open(&self, openings: &mut [Opening<'_>], mut unlocker: Unlocker<'_>) {
+        let bytes = self.part_bytes();
         for at in 0..openings.len() {
             if openings.iter().filter(|o| o.part.is_some()).count() >= self.needed() {
                 return;
@@ -80,6 +115,40 @@ impl KeyGroups {
         };
         DataKey::from_bytes(&key).ok_or(KeyError::Length { found: key.len() })
     }
+}
+
+/// What came of trying every key of a file.
+#[derive(Debug)]
+pub struct Trial {
+    /// The keys of each group, in the order in which they are tried.
+    pub groups: Vec<Vec<KeyTrial>>,
+    /// The data key, where enough of them opened.
+    pub key: Result<DataKey, KeyError>,
+}
+
+/// What came of trying one key.
+#[derive(Debug)]
+pub struct KeyTrial {
+    /// The master key's id.
+    pub id: String,
+    /// Its provider's id.
+    pub provider: &'static str,
+    /// Why it did not open; empty where it did.
+    pub reasons: Vec<UnwrapError>,
+}
+
+/// The part that a key holds, of `expected` bytes.
+fn part(
+    key: &dyn MasterKey,
+    unlocker: &mut Unlocker<'_>,
+    expected: usize,
+) -> Result<Zeroizing<Vec<u8>>, Vec<UnwrapError>> {
+    let part = key.unwrap(unlocker)?;
+    let found = part.len();
+    if found == expected {
+        return Ok(part);
+    }
+    Err(vec![UnwrapError::Length { found, expected }])
 }
 
 /// The attempts at the keys of one group.
@@ -121,15 +190,11 @@ impl<'k> Opening<'k> {
         }
         for attempt in self.attempts.iter_mut().filter(|attempt| attempt.open) {
             unlocker.held_back = false;
-            attempt.reasons = match attempt.key.unwrap(unlocker) {
-                Ok(part) if part.len() == expected => {
+            attempt.reasons = match part(attempt.key, unlocker, expected) {
+                Ok(part) => {
                     self.part = Some(part);
                     return;
                 }
-                Ok(part) => vec![UnwrapError::Length {
-                    found: part.len(),
-                    expected,
-                }],
                 Err(reasons) => reasons,
             };
             attempt.open = unlocker.held_back;
@@ -306,6 +371,29 @@ mod tests {
         };
         assert!(unwrap(&groups, &[]).is_ok());
         assert_eq!(*tried.lock().expect("lock"), ["locked", "open"]);
+    }
+
+    #[test]
+    fn a_trial_tells_of_every_key_also_of_those_that_were_not_needed() {
+        let keys = [
+            Fake {
+                yields: Some(vec![1; 32]),
+                ..fake("age", "opens")
+            },
+            fake("age", "shut"),
+        ];
+        let groups = KeyGroups {
+            groups: vec![group(keys)],
+            threshold: 0,
+        };
+        let mut none = AgeIdentities::default();
+        let trial = groups.try_all(&DEFAULT_ORDER, &mut none, &mut Nobody);
+        assert!(trial.key.is_ok());
+        let keys = trial.groups[0].iter();
+        let told: Vec<_> = keys
+            .map(|key| (key.id.as_str(), key.reasons.len()))
+            .collect();
+        assert_eq!(told, [("opens", 0), ("shut", 1)]);
     }
 
     #[test]
