@@ -217,6 +217,7 @@ fn combine(
         .shamir_secret_sharing_threshold
         .or(rule.map(|rule| rule.shamir_threshold))
         .unwrap_or(0);
+    sealing.warn_of_aws();
     let fields = selectors.fields();
     if fields.len() > 1 {
         let names: Vec<_> = fields.iter().map(|(name, _)| *name).collect();
@@ -298,11 +299,27 @@ pub fn rule_key_id(key: &RuleKey) -> String {
     kind.map_or_else(|| named.clone(), |kind| kind.id_of(&named, &aws))
 }
 
-/// What AWS keys are told by flags.
+/// What AWS keys are told by flags; that this is without effect where no such key is named
+/// (`has_keys`) is said.
 ///
 /// # Errors
 /// Where the context is none.
-pub fn aws_options(context: Option<&str>, profile: Option<&str>) -> Outcome<AwsOptions> {
+pub fn aws_options(
+    context: Option<&str>,
+    profile: Option<&str>,
+    has_keys: bool,
+) -> Outcome<AwsOptions> {
+    let flags = [
+        ("--encryption-context", context),
+        ("--aws-profile", profile),
+    ];
+    for (flag, value) in flags {
+        if !has_keys && value.is_some_and(|value| !value.is_empty()) {
+            warn(format!(
+                "{flag}: no AWS key is named, so it is without effect"
+            ));
+        }
+    }
     AwsOptions::new(context.unwrap_or_default(), profile.unwrap_or_default())
         .map_err(|error| Failure::new(Status::BadContext, error))
 }

@@ -13,7 +13,7 @@ use super::output::{self, Content};
 use super::private_dir::{self, PrivateDir};
 use super::save::{self, SOPS_VERSION, Sealing};
 use super::{Context, draft, unlock};
-use crate::crypto::{Cipher, DataKey, Stash, SystemRandom};
+use crate::crypto::{Cipher, DataKey, Stash};
 use crate::document::{Document, splice};
 use crate::metadata::Metadata;
 use crate::store::{Layout, Store};
@@ -108,12 +108,11 @@ impl Edit {
             &self.sealing,
         )?;
         let (metadata, data_key) =
-            encrypt::new_file(plan.keys, plan.selection, plan.mac_only_encrypted).map_err(
-                |failure| Failure {
+            encrypt::new_file(context, plan.keys, plan.selection, plan.mac_only_encrypted)
+                .map_err(|failure| Failure {
                     status: Status::NoKey,
                     ..failure
-                },
-            )?;
+                })?;
         Ok(Session {
             context,
             file,
@@ -323,9 +322,7 @@ impl Session<'_> {
         self.metadata.mac_only_encrypted = edited.mac_only_encrypted;
         if !same {
             self.metadata.keys = edited.keys.clone();
-            self.metadata
-                .keys
-                .wrap_all(&self.data_key, &mut SystemRandom)?;
+            self.context.wrap(&mut self.metadata.keys, &self.data_key)?;
         }
         Ok(())
     }

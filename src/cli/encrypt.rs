@@ -5,8 +5,9 @@ use super::configuration::{self, Plan};
 use super::failure::{Failure, Outcome, Status, warn};
 use super::input::{Input, Purpose};
 use super::output::Content;
+use super::reuse::{Existing, Kept, Wanted};
 use super::save::{self, Sealing};
-use super::{Context, decrypt, unlock};
+use super::{Context, decrypt};
 use crate::config::secret_like;
 use crate::crypto::{Cipher, DataKey, Stash, SystemRandom};
 use crate::document::{Document, LeafKind, Type};
@@ -15,7 +16,6 @@ use crate::metadata::{Metadata, Selection};
 use crate::store::Layout;
 use clap::Args;
 use std::path::PathBuf;
-use zeroize::Zeroizing;
 
 /// Encrypt a file's values, and leave every other byte as it is
 #[derive(Args)]
@@ -59,6 +59,23 @@ pub struct SealingFlags {
     pub aws_profile: Option<String>,
 }
 
+impl SealingFlags {
+    /// Says that flags for AWS keys do nothing.
+    pub fn warn_of_aws(&self) {
+        let flags = [
+            ("--encryption-context", &self.encryption_context),
+            ("--aws-profile", &self.aws_profile),
+        ];
+        for (flag, value) in flags {
+            if value.as_deref().is_some_and(|value| !value.is_empty()) {
+                warn(format!(
+                    "{flag}: only AWS keys have one, and this version encrypts to none"
+                ));
+            }
+        }
+    }
+}
+
 fn cipher(name: &str) -> Result<Cipher, String> {
     Cipher::from_name(name.as_bytes())
         .ok_or_else(|| "there are: AES256_GCM, XCHACHA20_POLY1305".to_owned())
@@ -87,23 +104,34 @@ impl Encrypt {
             &self.selectors,
             &self.sealing,
         )?;
-        let (sealing, before) = match self.existing(context, &input, &plan) {
-            Some(existing) => existing,
-            None => (self.fresh(plan, input.layout(context))?, None),
+        let wanted = Wanted {
+            plan: &plan,
+            document: &document,
+            store: input.output,
+            layout: input.layout(context),
+            unlocking: &self.unlocking,
+            allow_nested: self.allow_nested,
         };
-        if before.is_some_and(|before| before == document.source) {
-            return Ok(());
-        }
+        let output = self.destination.output.as_deref();
+        let mut existing = output.and_then(|path| Existing::claim(context, path, &wanted));
+        let sealing = match existing.as_mut().and_then(|there| there.kept.take()) {
+            Some(Kept::All) => return Ok(()),
+            Some(Kept::Key(sealing)) => *sealing,
+            None => self.fresh(context, plan, input.layout(context))?,
+        };
         let selection = sealing.metadata.selection.clone();
         let encrypted = save::seal(context, &input.name, input.output, &document, sealing)?;
         say_clear(&input.name, &document, &selection, encrypted.sealed);
-        save::deliver(
-            context,
-            &input,
-            &self.destination,
-            &encrypted.text,
-            Content::Encrypted,
-        )
+        match existing {
+            Some(there) => save::write_back(context, &there.input, &encrypted.text),
+            None => save::deliver(
+                context,
+                &input,
+                &self.destination,
+                &encrypted.text,
+                Content::Encrypted,
+            ),
+        }
     }
 
     fn check(&self) -> Outcome {
@@ -133,8 +161,9 @@ impl Encrypt {
     }
 
     /// A new data key, wrapped for everyone.
-    fn fresh(&self, plan: Plan, layout: Layout) -> Outcome<Sealing> {
-        let (metadata, data_key) = new_file(plan.keys, plan.selection, plan.mac_only_encrypted)?;
+    fn fresh(&self, context: &Context, plan: Plan, layout: Layout) -> Outcome<Sealing> {
+        let (metadata, data_key) =
+            new_file(context, plan.keys, plan.selection, plan.mac_only_encrypted)?;
         Ok(Sealing {
             metadata,
             data_key,
@@ -144,53 +173,6 @@ impl Encrypt {
             layout,
         })
     }
-
-    /// Key and tokens of the encrypted file that `--output` names, where it is one for the same
-    /// recipients and selection and opens with our keys; and what it decrypts to.
-    #[allow(clippy::type_complexity, reason = "a pair that is taken apart at once")]
-    fn existing(
-        &self,
-        context: &Context,
-        input: &Input,
-        plan: &Plan,
-    ) -> Option<(Sealing, Option<Zeroizing<Vec<u8>>>)> {
-        let path = self
-            .destination
-            .output
-            .as_deref()
-            .filter(|path| path.is_file())?;
-        let types = Types {
-            input_type: Some(input.output),
-            output_type: None,
-        };
-        let mut there = Input::read(context, Some(path), &types, None, Purpose::Read).ok()?;
-        let document = there.parse().ok()?;
-        let metadata = unlock::metadata(&there.name, &document).ok()?;
-        let same = metadata.keys.same_recipients(&plan.keys)
-            && metadata.keys.needed() == plan.keys.needed()
-            && metadata.selection == plan.selection
-            && metadata.mac_only_encrypted == plan.mac_only_encrypted
-            && metadata.cipher() == plan.cipher;
-        if !same {
-            return None;
-        }
-        let data_key = unlock::data_key(context, &there.name, &metadata, &self.unlocking).ok()?;
-        let unlocked = unlock::Unlocked {
-            document,
-            metadata,
-            data_key,
-        };
-        let plain = unlocked.decrypt(context, &there, false).ok()?;
-        let sealing = Sealing {
-            metadata: unlocked.metadata,
-            data_key: unlocked.data_key,
-            cipher: plan.cipher,
-            stash: plain.stash,
-            allow_nested: self.allow_nested,
-            layout: input.layout(context),
-        };
-        Some((sealing, Some(plain.text)))
-    }
 }
 
 /// Metadata and data key of a new file.
@@ -198,13 +180,14 @@ impl Encrypt {
 /// # Errors
 /// Where a key group is empty, or a recipient cannot be encrypted to.
 pub fn new_file(
+    context: &Context,
     mut keys: KeyGroups,
     selection: Selection,
     mac_only_encrypted: bool,
 ) -> Outcome<(Metadata, DataKey)> {
     let data_key = DataKey::generate(&mut SystemRandom)
         .map_err(|error| Failure::new(Status::General, error))?;
-    keys.wrap_all(&data_key, &mut SystemRandom)?;
+    context.wrap(&mut keys, &data_key)?;
     let metadata = Metadata::new(keys, selection, mac_only_encrypted, save::SOPS_VERSION);
     Ok((metadata, data_key))
 }

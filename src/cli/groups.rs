@@ -92,6 +92,7 @@ impl Add {
         let aws = configuration::aws_options(
             self.encryption_context.as_deref(),
             self.aws_profile.as_deref(),
+            self.keys.names("kms"),
         )?;
         let group = self.keys.keys(&aws)?;
         if group.is_empty() {

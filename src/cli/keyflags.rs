@@ -53,6 +53,11 @@ impl<const COLUMN: usize> KeyFlags<COLUMN> {
         self.0.is_empty()
     }
 
+    /// Whether a flag of this kind was given.
+    pub fn names(&self, kind: &str) -> bool {
+        self.0.iter().any(|(given, _)| *given == kind)
+    }
+
     /// New keys, in the order of the table.
     ///
     /// # Errors

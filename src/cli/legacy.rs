@@ -114,10 +114,20 @@ impl Flags {
             };
             match (self.0.get(name), value) {
                 (None, _) => words.push(argument),
-                (Some(known), Some("true")) if !known.takes_value => {
+                (Some(known), Some("1" | "t" | "T" | "true" | "TRUE" | "True"))
+                    if !known.takes_value =>
+                {
                     words.push(format!("--{}", known.long).into());
                 }
-                (Some(known), Some("false")) if !known.takes_value => {}
+                (Some(known), Some("0" | "f" | "F" | "false" | "FALSE" | "False"))
+                    if !known.takes_value =>
+                {
+                    // most flags are off without it; one that is on has an opposite
+                    let opposite = format!("no-{}", known.long);
+                    if self.0.contains_key(&opposite) {
+                        words.push(format!("--{opposite}").into());
+                    }
+                }
                 (Some(known), Some(value)) => {
                     words.push(format!("--{}={value}", known.long).into());
                 }

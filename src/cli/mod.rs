@@ -2,6 +2,7 @@
 
 mod args;
 mod completion;
+mod config;
 mod configuration;
 mod decrypt;
 mod draft;
@@ -28,6 +29,7 @@ pub mod process;
 pub mod prompt;
 mod rekey;
 mod replacement;
+mod reuse;
 mod rotate;
 mod save;
 mod set;
@@ -76,6 +78,7 @@ enum Command {
     Keygen(init::Keygen),
     Explain(Box<explain::Explain>),
     Why(why::Why),
+    Config(config::Config),
     Completion(completion::Completion),
 }
 
@@ -142,6 +145,12 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome {
     if !cli.global.keyservice.is_empty() {
         failure::warn("--keyservice: this version asks no key services, it uses local keys only");
     }
+    if cli.global.no_enable_local_keyservice {
+        failure::warn(
+            "--enable-local-keyservice=false: this version asks no key services, it uses local \
+             keys all the same",
+        );
+    }
     let context = Context {
         global: cli.global,
         environment: Environment::of_process(),
@@ -160,6 +169,7 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome {
         Command::Keygen(command) => command.run(&context),
         Command::Explain(command) => command.run(&context),
         Command::Why(command) => command.run(&context),
+        Command::Config(command) => command.run(&context),
         Command::Completion(command) => command.run(),
     }
 }

@@ -101,7 +101,11 @@ impl Rotate {
     }
 
     fn change_keys(&self, name: &str, keys: &mut KeyGroups) -> Outcome {
-        let aws = configuration::aws_options(self.encryption_context.as_deref(), None)?;
+        let aws = configuration::aws_options(
+            self.encryption_context.as_deref(),
+            None,
+            self.added.names("kms") || self.removed.names("kms"),
+        )?;
         let new = self.added.keys(&aws)?;
         for (kind, id) in self.removed.ids(&aws) {
             let before = keys.groups.iter().flatten().count();

@@ -142,6 +142,14 @@ impl fmt::Display for Place {
 
 type Read<T> = Result<T, ConfigError>;
 
+#[cfg(test)]
+thread_local! {
+    /// Every place that was asked for.
+    pub(super) static ASKED: std::cell::RefCell<Vec<String>> = const {
+        std::cell::RefCell::new(Vec::new())
+    };
+}
+
 /// The entries of a mapping that have not been asked for yet.
 pub(super) struct Fields<'d> {
     place: Place,
@@ -175,6 +183,8 @@ impl<'d> Fields<'d> {
 
     /// The value of `name`; a null is no value.
     pub(super) fn take(&mut self, name: &str) -> Option<&'d Data> {
+        #[cfg(test)]
+        ASKED.with_borrow_mut(|asked| asked.push(self.place(name).0));
         let at = self
             .entries
             .iter()

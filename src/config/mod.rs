@@ -4,16 +4,20 @@
 //! are written. Unknown keys are ignored, but remembered for a linter.
 
 mod directory;
+mod expand;
 mod fields;
 mod lint;
 mod paths;
 mod rule;
+mod schema;
 
 pub use directory::{Directory, Named};
+pub use expand::Edit;
 pub use fields::{ConfigError, Place, Problem};
 pub use lint::secret_like;
 pub use paths::{candidates, clean, companion, subject};
 pub use rule::{CIPHERS, Rule, RuleKey};
+pub use schema::schema;
 
 use crate::document::{Data, Type};
 use fields::Fields;

@@ -25,6 +25,7 @@ mod lossless;
 mod peers;
 mod readme;
 mod rotate;
+mod schema;
 mod secrets;
 mod section7;
 mod set;
