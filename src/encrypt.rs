@@ -11,7 +11,7 @@ use crate::decrypt::{self, DecryptError, DecryptOptions};
 use crate::document::share::{Share, WHOLE, shares, side_by_side};
 use crate::document::{
     Document, Kind, Leaf, LeafKind, Leaves, NodeId, Path, Splice, Type, Value, canonical,
-    drop_contained, splice,
+    drop_contained, splice, unwiped,
 };
 use crate::metadata::{Metadata, Selection, Spelling};
 use crate::store::{Layout, ParseError, ParseOptions, Store};
@@ -42,7 +42,7 @@ pub struct Encryption<'a> {
 /// An encrypted text and what was done.
 pub struct Encrypted {
     /// The whole file.
-    pub text: Zeroizing<Vec<u8>>,
+    pub text: Vec<u8>,
     /// How many values and comments are tokens now.
     pub sealed: usize,
     /// How many values stay in clear.
@@ -133,7 +133,9 @@ pub fn encrypt(document: &Document, how: Encryption<'_>) -> Result<Encrypted, En
     drop_contained(&mut splices);
     splices.extend(store.attach(document, &metadata.to_data(), layout));
     let text = splice(&document.source, &mut splices);
-    drop(splices);
+    for token in splices {
+        drop(unwiped(token.text));
+    }
     let check = Check {
         plain: document,
         store,
@@ -143,7 +145,7 @@ pub fn encrypt(document: &Document, how: Encryption<'_>) -> Result<Encrypted, En
     };
     let text = check.finish(text, &mut seal)?;
     Ok(Encrypted {
-        text,
+        text: unwiped(text),
         sealed,
         clear,
     })

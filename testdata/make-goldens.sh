@@ -63,3 +63,4 @@ golden yaml-to-json.enc.json encrypt --age "$alice" --output-type json nested.ya
 golden json-to-yaml.enc.yaml encrypt --age "$alice" --output-type yaml types.json
 
 echo "$(ls "$out" | grep -c '\.enc\.') golden files in $out"
+./make-pgp-goldens.sh "$sops"

@@ -6,7 +6,7 @@ use bulla::crypto::{Cipher, DataKey, Nonces, Sealer, Stash, SystemRandom, Token,
 use bulla::decrypt::{DecryptOptions, decrypt};
 use bulla::document::{Document, Path};
 use bulla::encrypt::{EncryptError, Encryption, encrypt};
-use bulla::keys::{KeyGroups, Provider};
+use bulla::keys::{KeyGroups, Provider, Wrapper};
 use bulla::metadata::{Metadata, Selection};
 use bulla::store::{self, Layout, ParseOptions, Store};
 use std::sync::LazyLock;
@@ -35,7 +35,8 @@ static KEYS: LazyLock<KeyGroups> = LazyLock::new(|| {
         groups: vec![provider.parse(RECIPIENT).expect("a recipient")],
         threshold: 0,
     };
-    keys.wrap_all(&KEY, &mut SystemRandom).expect("wrapped");
+    keys.wrap_all(&KEY, &mut Wrapper::new(&mut SystemRandom))
+        .expect("wrapped");
     keys
 });
 

@@ -78,6 +78,15 @@ pub struct Recipients {
         hide_env_values = true
     )]
     pub age: Option<String>,
+    /// PGP fingerprints, separated by commas; a `!` behind one means that very sub-key.
+    #[arg(
+        short,
+        long,
+        value_name = "FINGERPRINTS",
+        env = "SOPS_PGP_FP",
+        hide_env_values = true
+    )]
+    pub pgp: Option<String>,
     #[command(flatten)]
     others: OtherKeys,
 }
@@ -105,35 +114,37 @@ struct OtherKeys {
     azure_kv: Option<String>,
     #[arg(long, hide = true, env = "SOPS_VAULT_URIS", hide_env_values = true)]
     hc_vault_transit: Option<String>,
-    #[arg(short, long, hide = true, env = "SOPS_PGP_FP", hide_env_values = true)]
-    pgp: Option<String>,
 }
 
 impl Recipients {
-    /// The age recipients given by flag or environment.
+    /// The lists of recipients given by flag or environment, each with its provider's id, in the
+    /// order in which sops makes a group of them.
     ///
     /// # Errors
     /// Where a key of a type is given that this build cannot use.
-    pub fn age(&self) -> Outcome<Vec<String>> {
+    pub fn given(&self) -> Outcome<[(&'static str, &str); 2]> {
         let others = [
             ("kms", &self.others.kms),
             ("gcp-kms", &self.others.gcp_kms),
             ("hckms", &self.others.hckms),
             ("azure-kv", &self.others.azure_kv),
             ("hc-vault-transit", &self.others.hc_vault_transit),
-            ("pgp", &self.others.pgp),
         ];
         for (flag, value) in others {
             if value
                 .as_deref()
                 .is_some_and(|value| !value.trim().is_empty())
             {
-                let message = format!("--{flag}: this version encrypts to age recipients only");
+                let message =
+                    format!("--{flag}: this version encrypts to age recipients and PGP keys only");
                 return Err(Failure::new(Status::General, message)
                     .hint("leave the flag, or the environment variable that sets it, out"));
             }
         }
-        Ok(comma_list(self.age.as_deref().unwrap_or_default()))
+        Ok([
+            ("pgp", self.pgp.as_deref().unwrap_or_default()),
+            ("age", self.age.as_deref().unwrap_or_default()),
+        ])
     }
 }
 

@@ -244,17 +244,19 @@ const REGEX_HINT: &str =
 
 /// New keys for the recipients given by flag or environment.
 fn given_keys(recipients: &Recipients) -> Outcome<KeyGroup> {
-    keys_of(&recipients.age()?)
+    let mut keys = KeyGroup::new();
+    for (provider, list) in recipients.given()? {
+        keys.extend(keys_of(provider, list)?);
+    }
+    Ok(keys)
 }
 
-fn keys_of(recipients: &[String]) -> Outcome<KeyGroup> {
-    let Some(age) = Provider::find("age") else {
-        return Ok(KeyGroup::new());
-    };
-    let keys = recipients.iter().enumerate();
-    keys.map(|(at, text)| age.parse_one(text, at + 1))
-        .collect::<Result<_, _>>()
-        .map_err(|error| Failure::new(Status::General, error))
+/// New keys of a provider for a list of recipients that commas separate.
+fn keys_of(provider: &str, list: &str) -> Outcome<KeyGroup> {
+    match Provider::find(provider) {
+        Some(provider) => Ok(provider.parse(list)?),
+        None => Ok(KeyGroup::new()),
+    }
 }
 
 fn rule_groups(found: &Found, rule: &Rule) -> Outcome<Vec<KeyGroup>> {
@@ -328,12 +330,10 @@ fn rule_key((at, key): (usize, &RuleKey)) -> Outcome<Box<dyn crate::keys::Master
     let provider = PROVIDERS.iter().find(|p| p.config_field == key.provider);
     let Some(provider) = provider else {
         let message = format!(
-            "the rule names a {} key ({}): this version encrypts to age recipients only",
+            "the rule names a {} key ({}): this version encrypts to age recipients and PGP keys only",
             key.provider, key.id
         );
         return Err(Failure::new(Status::General, message));
     };
-    provider
-        .parse_one(&key.id, at + 1)
-        .map_err(|error| Failure::new(Status::General, error))
+    Ok(provider.parse_one(&key.id, at + 1)?)
 }

@@ -6,7 +6,7 @@ use super::failure::{Failure, Outcome, Status};
 use super::input::{self, Input, Purpose};
 use super::output::Content;
 use super::{save, unlock};
-use crate::document::{Data, Document, Path, Type};
+use crate::document::{Data, Document, Path, Type, unwiped};
 use crate::store::{Layout, Store};
 use clap::Args;
 use std::path::PathBuf;
@@ -48,7 +48,7 @@ impl Decrypt {
         let mut input = Input::read(context, self.file.as_deref(), &self.types, name, purpose)?;
         let unlocked = unlock::unlock(context, &mut input, &self.unlocking)?;
         let text = unlocked.plaintext(context, &input, self.unlocking.ignore_mac)?;
-        drop(unlocked);
+        drop(unwiped(unlocked.document.source));
         let text = match path {
             Some(path) => extract(context, &input, text, &path)?,
             None if input.converts() => {

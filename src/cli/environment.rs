@@ -71,6 +71,8 @@ variables! {
     SOPS_GPG_EXEC;
     /// The home directory of gpg.
     GNUPGHOME;
+    /// The terminal that gpg's pinentry asks on; without it, the one that bulla was started on.
+    GPG_TTY;
     /// The editor; goes before `EDITOR` and `VISUAL`.
     SOPS_EDITOR;
     /// The editor.

@@ -8,7 +8,7 @@ use crate::config::ConfigError;
 use crate::decrypt::DecryptError;
 use crate::document::PathError;
 use crate::encrypt::EncryptError;
-use crate::keys::{KeyError, WrapKeysError};
+use crate::keys::{Cause, KeyError, PgpError, RecipientError, UnwrapError, WrapKeysError};
 use crate::metadata::MetadataError;
 use crate::store::EmitError;
 use std::fmt::Display;
@@ -94,6 +94,26 @@ impl Failure {
         Self { status, ..self }
     }
 
+    /// The same failure with what can be done about its causes, each hint once.
+    fn hints_of<'c>(mut self, causes: impl Iterator<Item = &'c Cause>) -> Self {
+        let hints = causes.filter_map(|cause| cause.downcast_ref::<PgpError>()?.hint());
+        for hint in hints {
+            if !self.hints.contains(&hint) {
+                self.hints.push(hint);
+            }
+        }
+        self
+    }
+
+    /// The same failure with what can be done about keys that did not open.
+    #[must_use]
+    pub fn hints_of_reasons(self, reasons: &[&UnwrapError]) -> Self {
+        self.hints_of(reasons.iter().filter_map(|reason| match reason {
+            UnwrapError::Provider(cause) => Some(cause),
+            _ => None,
+        }))
+    }
+
     /// The same failure, said of the file `name`.
     #[must_use]
     pub fn of(mut self, name: impl Display) -> Self {
@@ -156,16 +176,25 @@ impl From<PathError> for Failure {
 
 impl From<KeyError> for Failure {
     fn from(error: KeyError) -> Self {
-        Self::new(Status::NoKey, error)
+        let failure = Self::new(Status::NoKey, &error);
+        failure.hints_of_reasons(&error.reasons())
+    }
+}
+
+impl From<RecipientError> for Failure {
+    fn from(error: RecipientError) -> Self {
+        Self::new(Status::General, &error).hints_of(std::iter::once(&error.cause))
     }
 }
 
 impl From<WrapKeysError> for Failure {
     fn from(error: WrapKeysError) -> Self {
-        Self::new(
-            Status::General,
-            format!("could not generate data key: {error}"),
-        )
+        let causes = match &error {
+            WrapKeysError::Keys(errors) => errors.as_slice(),
+            _ => &[],
+        };
+        let message = format!("could not generate data key: {error}");
+        Self::new(Status::General, message).hints_of(causes.iter().map(|error| &error.cause))
     }
 }
 

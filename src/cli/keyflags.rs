@@ -1,6 +1,6 @@
 //! Flags that name keys, one for each kind that the format knows: `--age`, `--add-age`, `--rm-age`.
 
-use super::failure::{Failure, Outcome, Status};
+use super::failure::Outcome;
 use crate::keys::{AwsOptions, KeyGroup, Kind, Provider};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
@@ -65,8 +65,7 @@ impl<const COLUMN: usize> KeyFlags<COLUMN> {
     pub fn keys(&self, aws: &AwsOptions) -> Outcome<KeyGroup> {
         let numbered = self.texts();
         let keys = numbered.map(|(kind, at, text)| kind.key(text, at + 1, aws));
-        keys.collect::<Result<_, _>>()
-            .map_err(|error| Failure::new(Status::General, error))
+        Ok(keys.collect::<Result<_, _>>()?)
     }
 
     /// The kinds and ids of the keys, where they can be told; else the texts as they are.

@@ -2,14 +2,14 @@
 
 use super::args::{Unlocking, comma_list};
 use super::failure::{Failure, Outcome, Status, warn};
+use super::gpg::GpgProgram;
 use super::identities::{self, Content, Source};
 use super::names::Names;
 use super::{Context, prompt};
 use crate::crypto::DataKey;
 use crate::keys::age::IdentityProblem;
 use crate::keys::{
-    AgeIdentities, DEFAULT_ORDER, IdentitySource, KeyError, KeyGroups, KeyTrial, Prompt, Trial,
-    UnwrapError,
+    AgeIdentities, DEFAULT_ORDER, IdentitySource, KeyGroups, Prompt, Trial, Unlocker, UnwrapError,
 };
 use std::collections::HashSet;
 use std::path::Path;
@@ -58,7 +58,12 @@ impl<'c> Keyring<'c> {
     /// Runs the commands of the environment for recipients that they were not run for yet.
     fn ask_commands(&mut self, keys: &KeyGroups) {
         let environment = &self.context.environment;
-        for recipient in keys.ids().concat() {
+        let age = keys
+            .groups
+            .iter()
+            .flatten()
+            .filter(|key| key.provider() == "age");
+        for recipient in age.map(|key| key.id()) {
             if self.commanded.insert(recipient.to_owned()) {
                 self.add(identities::from_commands(environment, Some(recipient)));
             }
@@ -71,11 +76,17 @@ impl<'c> Keyring<'c> {
     /// Where no key opens it; the report names every key that was tried, the hints what to do.
     pub fn data_key(&mut self, name: &str, keys: &KeyGroups) -> Outcome<DataKey> {
         self.ask_commands(keys);
-        let opened = keys.unwrap_data_key(&self.order, &mut self.identities, &mut Terminal);
+        let unlocker = Unlocker {
+            gpg: Some(&mut GpgProgram::new(&self.context.environment)),
+            opened: Some(&mut self.context.opened.borrow_mut()),
+            prompt: Some(&mut Terminal),
+            ..Unlocker::new(&mut self.identities)
+        };
+        let opened = keys.unwrap_data_key(&self.order, unlocker);
         opened.map_err(|error| {
             let names = Names::near(self.context, Path::new(name));
             let report = error.report(&|id| names.name(id));
-            let hints = self.hints(keys, &reasons(&error), &names);
+            let hints = self.hints(keys, &error.reasons(), &names);
             let mut failure = Failure::from(error);
             failure.message = report;
             hints.into_iter().fold(failure.of(name), Failure::hint)
@@ -84,14 +95,28 @@ impl<'c> Keyring<'c> {
 
     /// The data key of a file, if what is open already opens it.
     pub fn open_silently(&mut self, keys: &KeyGroups) -> Option<DataKey> {
-        let opened = keys.unwrap_data_key(&self.order, &mut self.identities, &mut Silence);
-        opened.ok()
+        let unlocker = Unlocker::new(&mut self.identities);
+        keys.unwrap_data_key(&self.order, unlocker).ok()
+    }
+
+    /// Whether what is open must be able to open a file with these keys.
+    pub fn must_open(&self, keys: &KeyGroups) -> bool {
+        let own: Vec<&str> = self.identities.recipients().collect();
+        let groups = keys.ids().into_iter();
+        let opened = groups.filter(|ids| ids.iter().any(|id| own.contains(id)));
+        opened.count() >= keys.needed()
     }
 
     /// Tries every key of a file.
     pub fn try_all(&mut self, keys: &KeyGroups) -> Trial {
         self.ask_commands(keys);
-        keys.try_all(&self.order, &mut self.identities, &mut Terminal)
+        let unlocker = Unlocker {
+            gpg: Some(&mut GpgProgram::new(&self.context.environment)),
+            opened: Some(&mut self.context.opened.borrow_mut()),
+            prompt: Some(&mut Terminal),
+            ..Unlocker::new(&mut self.identities)
+        };
+        keys.try_all(&self.order, unlocker)
     }
 
     /// What to do about keys that did not open.
@@ -124,6 +149,9 @@ impl<'c> Keyring<'c> {
                  `sops updatekeys` adds one that it can open"
             ));
         }
+        if !has_age(keys) {
+            return hints;
+        }
         let damaged = |id: &&str| own.contains(id);
         if let Some(id) = ids.iter().find(|id| damaged(id)) {
             let label = names.label(id);
@@ -150,6 +178,9 @@ impl<'c> Keyring<'c> {
     /// Who the file is for, who the user is, and where was looked.
     fn summary(&self, keys: &KeyGroups, names: &Names) -> String {
         let is_for = names.list(keys.ids().concat());
+        if !has_age(keys) {
+            return format!("this file is for {is_for}");
+        }
         let own: Vec<&str> = self.identities.recipients().collect();
         let have = if own.is_empty() {
             "no identity that is open".to_owned()
@@ -161,30 +192,17 @@ impl<'c> Keyring<'c> {
     }
 }
 
+/// Whether age identities are of any use.
+fn has_age(keys: &KeyGroups) -> bool {
+    let mut keys = keys.groups.iter().flatten();
+    keys.any(|key| key.provider() == "age")
+}
+
 fn is_locked(problem: &IdentityProblem) -> bool {
     matches!(
         problem,
         IdentityProblem::WrongPassphrase | IdentityProblem::NoPassphrase
     )
-}
-
-/// Every reason in a report.
-fn reasons(error: &KeyError) -> Vec<&UnwrapError> {
-    use crate::keys::GroupOutcome;
-    let KeyError::Groups { groups, .. } = error else {
-        return Vec::new();
-    };
-    let failures = groups.iter().flat_map(|group| match group {
-        GroupOutcome::Failed(keys) => keys.as_slice(),
-        GroupOutcome::Opened => &[],
-    });
-    failures.flat_map(|key| &key.reasons).collect()
-}
-
-/// Every reason of a trial.
-pub fn reasons_of(groups: &[Vec<KeyTrial>]) -> Vec<&UnwrapError> {
-    let keys = groups.iter().flatten();
-    keys.flat_map(|key| &key.reasons).collect()
 }
 
 /// The age identities in `sources`.
@@ -219,15 +237,6 @@ impl Prompt for Terminal {
                 None
             }
         }
-    }
-}
-
-/// Asks nobody.
-struct Silence;
-
-impl Prompt for Silence {
-    fn passphrase(&mut self, _: &str) -> Option<Zeroizing<String>> {
-        None
     }
 }
 

@@ -13,6 +13,7 @@ pub mod environment;
 mod explain;
 mod failure;
 mod filestatus;
+pub mod gpg;
 mod groups;
 pub mod identities;
 mod init;
@@ -40,13 +41,15 @@ mod why;
 mod words;
 
 use crate::crypto::{DataKey, SystemRandom};
-use crate::keys::{KeyGroups, WrapKeysError};
+use crate::keys::{KeyGroups, Opened, WrapKeysError, Wrapper};
 use crate::store::ParseOptions;
 use args::Global;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 use environment::Environment;
 use failure::{Failure, Outcome, Status};
+use gpg::GpgProgram;
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
@@ -88,6 +91,8 @@ pub(crate) struct Context {
     global: Global,
     /// The environment, read once.
     environment: Environment,
+    /// What master keys yielded in this run: nobody is asked for the same twice.
+    opened: RefCell<Opened>,
 }
 
 impl Context {
@@ -109,7 +114,12 @@ impl Context {
     /// # Errors
     /// As [`KeyGroups::wrap_all`].
     fn wrap(&self, keys: &mut KeyGroups, data_key: &DataKey) -> Result<(), WrapKeysError> {
-        keys.wrap_all(data_key, &mut SystemRandom)
+        let mut wrapper = Wrapper {
+            random: &mut SystemRandom,
+            gpg: Some(&mut GpgProgram::new(&self.environment)),
+            now: &self.now(),
+        };
+        keys.wrap_all(data_key, &mut wrapper)
     }
 }
 
@@ -154,6 +164,7 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome {
     let context = Context {
         global: cli.global,
         environment: Environment::of_process(),
+        opened: RefCell::default(),
     };
     match cli.command {
         Command::Encrypt(command) => command.run(&context),

@@ -122,9 +122,7 @@ impl Rotate {
             keys.groups.push(Vec::new());
         }
         for key in new {
-            let name = (key.provider(), key.id());
-            let mut there = keys.groups[0].iter();
-            if !there.any(|there| (there.provider(), there.id()) == name) {
+            if !keys.groups[0].iter().any(|there| there.is_same_as(&*key)) {
                 keys.groups[0].push(key);
             }
         }

@@ -4,7 +4,7 @@
 use super::args::{Types, Unlocking};
 use super::failure::{Failure, Outcome, Status};
 use super::input::{Input, Purpose};
-use super::keyring::{Keyring, reasons_of};
+use super::keyring::Keyring;
 use super::names::Names;
 use super::{Context, output, unlock};
 use clap::Args;
@@ -37,16 +37,16 @@ impl Why {
         let trial = keyring.try_all(&metadata.keys);
         let report = trial.report(&|id| names.name(id));
         let verdict = match &trial.key {
-            Ok(_) => format!("{}: the data key can be recovered", input.name),
-            Err(_) => format!("{}: the data key cannot be recovered", input.name),
+            Some(_) => format!("{}: the data key can be recovered", input.name),
+            None => format!("{}: the data key cannot be recovered", input.name),
         };
         let text = format!("{report}\n\n{verdict}\n");
         output::stdout(text.as_bytes()).map_err(|error| Failure::new(Status::Unwritable, error))?;
-        if trial.key.is_ok() {
+        if trial.key.is_some() {
             return Ok(());
         }
-        let failure = Failure::new(Status::NoKey, verdict);
-        let hints = keyring.hints(&metadata.keys, &reasons_of(&trial.groups), &names);
+        let failure = Failure::new(Status::NoKey, verdict).hints_of_reasons(&trial.reasons());
+        let hints = keyring.hints(&metadata.keys, &trial.reasons(), &names);
         Err(hints.into_iter().fold(failure, Failure::hint))
     }
 }

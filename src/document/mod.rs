@@ -15,7 +15,7 @@ mod walk;
 pub use data::Data;
 pub use path::{Path, PathError, Step};
 pub use scalar::canonical;
-pub use splice::{Splice, drop_contained, splice};
+pub use splice::{Splice, drop_contained, splice, unwiped};
 pub use walk::{Leaf, LeafKind, Leaves, Marking, NoMarking};
 
 use zeroize::Zeroizing;

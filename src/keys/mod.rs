@@ -1,7 +1,7 @@
 //! Master keys: who can open a file's data key.
 //!
 //! A provider is a file here and a row in [`PROVIDERS`]. This layer reaches for nothing outside
-//! of itself: identities and answers come in through [`Unlocker`], randomness as a parameter.
+//! of itself: what opens keys comes in through [`Unlocker`], what makes them through [`Wrapper`].
 
 pub mod age;
 #[cfg(test)]
@@ -10,6 +10,8 @@ mod foreign;
 mod groups;
 mod kinds;
 mod load;
+mod opened;
+pub mod pgp;
 mod report;
 mod unwrap;
 
@@ -18,6 +20,8 @@ pub use foreign::{ForeignKey, NameError};
 pub use groups::{KeyGroup, KeyGroups, WrapError, WrapKeysError};
 pub use kinds::{AwsOptions, ContextError, KINDS, Kind};
 pub use load::{LoadError, field};
+pub use opened::Opened;
+pub use pgp::{Gpg, GpgNotRun, GpgOutput, PgpError};
 pub use report::{GroupOutcome, KeyError, KeyFailure};
 pub use unwrap::{KeyTrial, Trial};
 
@@ -34,7 +38,7 @@ pub const FIELDS: [&str; 7] = [
 pub const DEFAULT_ORDER: [&str; 2] = ["age", "pgp"];
 
 /// Every provider of keys that this build can use.
-pub static PROVIDERS: &[Provider] = &[age::PROVIDER];
+pub static PROVIDERS: &[Provider] = &[age::PROVIDER, pgp::PROVIDER];
 
 /// An error of one provider, in its own words; never holds a key.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -127,7 +131,7 @@ pub trait MasterKey: Send + Sync {
     ///
     /// # Errors
     /// In the provider's words, where that is not possible; nothing is changed then.
-    fn wrap(&mut self, part: &[u8], random: &mut dyn Random) -> Result<(), Cause>;
+    fn wrap(&mut self, part: &[u8], wrapper: &mut Wrapper<'_>) -> Result<(), Cause>;
 
     /// The data key or share.
     ///
@@ -145,6 +149,14 @@ pub trait MasterKey: Send + Sync {
 impl Clone for Box<dyn MasterKey> {
     fn clone(&self) -> Self {
         self.boxed_clone()
+    }
+}
+
+impl dyn MasterKey + '_ {
+    /// True for the same key, whatever is wrapped for it.
+    #[must_use]
+    pub fn is_same_as(&self, other: &dyn MasterKey) -> bool {
+        self.provider() == other.provider() && self.id() == other.id()
     }
 }
 
@@ -185,14 +197,54 @@ pub trait Prompt {
     fn passphrase(&mut self, what: &str) -> Option<Zeroizing<String>>;
 }
 
-/// What opens master keys: all that this layer is given of the world outside.
+/// What wraps data keys: all that this layer is given of the world outside for it.
+pub struct Wrapper<'a> {
+    /// Where randomness comes from.
+    pub random: &'a mut dyn Random,
+    /// gpg, where there is one to ask.
+    pub gpg: Option<&'a mut dyn Gpg>,
+    /// The time, in RFC 3339, to whole seconds: when new entries say that they were made.
+    pub now: &'a str,
+}
+
+impl<'a> Wrapper<'a> {
+    /// Wraps without any program, in 1970.
+    #[must_use]
+    pub fn new(random: &'a mut dyn Random) -> Self {
+        Self {
+            random,
+            gpg: None,
+            now: "1970-01-01T00:00:00Z",
+        }
+    }
+}
+
+/// What opens master keys: all that this layer is given of the world outside for it.
 pub struct Unlocker<'a> {
     /// The age identities at hand.
     pub age: &'a mut AgeIdentities,
+    /// gpg, where there is one to ask.
+    pub gpg: Option<&'a mut dyn Gpg>,
+    /// What was opened before, and need not be again.
+    pub opened: Option<&'a mut Opened>,
     /// Who to ask; `None` for as long as there is hope of opening the file without asking.
     pub prompt: Option<&'a mut dyn Prompt>,
     /// Set by a key that would have asked.
     pub held_back: bool,
+}
+
+impl<'a> Unlocker<'a> {
+    /// Opens with age identities alone, and asks nobody.
+    #[must_use]
+    pub fn new(age: &'a mut AgeIdentities) -> Self {
+        Self {
+            age,
+            gpg: None,
+            opened: None,
+            prompt: None,
+            held_back: false,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -55,6 +55,19 @@ pub struct KeyFailure {
 }
 
 impl KeyError {
+    /// Every reason for which a key did not open.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<&UnwrapError> {
+        let Self::Groups { groups, .. } = self else {
+            return Vec::new();
+        };
+        let failures = groups.iter().flat_map(|group| match group {
+            GroupOutcome::Failed(keys) => keys.as_slice(),
+            GroupOutcome::Opened => &[],
+        });
+        failures.flat_map(|key| &key.reasons).collect()
+    }
+
     /// The report, with a name behind each key for which `name` has one: `ID: FAILED (alice)`.
     #[must_use]
     pub fn report(&self, name: NameOf<'_>) -> String {
@@ -93,6 +106,13 @@ fn group_block(number: usize, group: &GroupOutcome, name: NameOf<'_>) -> String 
 }
 
 impl Trial {
+    /// Every reason for which a key did not open.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<&UnwrapError> {
+        let keys = self.groups.iter().flatten();
+        keys.flat_map(|key| &key.reasons).collect()
+    }
+
     /// What came of each key of each group, laid out as the report of a failure, but with the
     /// keys that opened.
     #[must_use]
@@ -301,7 +321,7 @@ mod tests {
                 vec![key("a", vec![]), key("b", vec![UnwrapError::NotWrapped])],
                 vec![key("c", vec![UnwrapError::NotWrapped])],
             ],
-            key: Err(KeyError::Length { found: 0 }),
+            key: None,
         };
         let lines = "Group 0: SUCCESS\n  a: SUCCESS\n  \n  b: FAILED\n    \
             - | the file holds no data key for this recipient\n\n\

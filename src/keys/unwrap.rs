@@ -1,8 +1,7 @@
 //! The way back: a data key out of what is wrapped for each master key.
 
 use super::{
-    GroupOutcome, KeyError, KeyFailure, KeyGroup, KeyGroups, MasterKey, Prompt, Unlocker,
-    UnwrapError, age::AgeIdentities,
+    GroupOutcome, KeyError, KeyFailure, KeyGroup, KeyGroups, MasterKey, Unlocker, UnwrapError,
 };
 use crate::crypto::{DataKey, shamir};
 use zeroize::Zeroizing;
@@ -17,63 +16,45 @@ impl KeyGroups {
     /// The data key, from as many groups as are needed and no more.
     ///
     /// Within a group, keys are tried in the order in which their providers stand in `order`,
-    /// all others last. Nobody is asked for a passphrase before every key was tried without.
+    /// all others last. Nobody is asked for a passphrase before every key was tried without, and
+    /// nothing that was opened before is opened again.
     ///
     /// # Errors
     /// [`KeyError`] with all that was tried.
     pub fn unwrap_data_key(
         &self,
         order: &[impl AsRef<str>],
-        age: &mut AgeIdentities,
-        prompt: &mut dyn Prompt,
+        mut unlocker: Unlocker<'_>,
     ) -> Result<DataKey, KeyError> {
         let mut openings: Vec<Opening<'_>> = self
             .groups
             .iter()
             .map(|group| Opening::new(group, order))
             .collect();
-        let silent = Unlocker {
-            age: &mut *age,
-            prompt: None,
-            held_back: false,
-        };
-        self.open(&mut openings, silent);
-        let asking = Unlocker {
-            age,
-            prompt: Some(prompt),
-            held_back: false,
-        };
-        self.open(&mut openings, asking);
+        let prompt = unlocker.prompt.take();
+        self.open(&mut openings, &mut unlocker);
+        if prompt.is_some() {
+            unlocker.prompt = prompt;
+            self.open(&mut openings, &mut unlocker);
+        }
         self.assemble(openings)
     }
 
-    /// Tries every key, also where fewer would do: as [`KeyGroups::unwrap_data_key`], and then
-    /// each key on its own, without asking again.
-    pub fn try_all(
-        &self,
-        order: &[impl AsRef<str>],
-        age: &mut AgeIdentities,
-        prompt: &mut dyn Prompt,
-    ) -> Trial {
-        let key = self.unwrap_data_key(order, age, prompt);
-        let mut unlocker = Unlocker {
-            age,
-            prompt: None,
-            held_back: false,
-        };
+    /// Tries every key on its own, also where fewer would do.
+    pub fn try_all(&self, order: &[impl AsRef<str>], mut unlocker: Unlocker<'_>) -> Trial {
         let bytes = self.part_bytes();
-        let mut try_group = |group: &KeyGroup| {
-            let attempts = Opening::new(group, order).attempts.into_iter();
-            let trial = |attempt: Attempt<'_>| KeyTrial {
-                id: attempt.key.id().to_owned(),
-                provider: attempt.key.provider(),
-                reasons: part(attempt.key, &mut unlocker, bytes)
-                    .err()
-                    .unwrap_or_default(),
-            };
-            attempts.map(trial).collect()
-        };
-        let groups = self.groups.iter().map(&mut try_group).collect();
+        let groups = self.groups.iter();
+        let mut openings: Vec<_> = groups.map(|group| Opening::new(group, order)).collect();
+        for opening in &mut openings {
+            opening.attempt_all(&mut unlocker, bytes);
+        }
+        let parts = openings
+            .iter_mut()
+            .filter_map(|opening| opening.part.take());
+        let parts: Vec<_> = parts.collect();
+        let key = (parts.len() >= self.needed()).then(|| combine(&parts));
+        let key = key.and_then(Result::ok);
+        let groups = openings.into_iter().map(Opening::trials).collect();
         Trial { groups, key }
     }
 
@@ -87,34 +68,40 @@ impl KeyGroups {
     }
 
     /// Opens groups until there are enough.
-    fn open(&self, openings: &mut [Opening<'_>], mut unlocker: Unlocker<'_>) {
+    fn open(&self, openings: &mut [Opening<'_>], unlocker: &mut Unlocker<'_>) {
         let bytes = self.part_bytes();
         for at in 0..openings.len() {
             if openings.iter().filter(|o| o.part.is_some()).count() >= self.needed() {
                 return;
             }
-            openings[at].attempt(&mut unlocker, bytes);
+            openings[at].attempt(unlocker, bytes);
         }
     }
 
-    fn assemble(&self, openings: Vec<Opening<'_>>) -> Result<DataKey, KeyError> {
-        let parts: Vec<&[u8]> = openings
-            .iter()
-            .filter_map(|o| o.part.as_deref())
-            .map(Vec::as_slice)
-            .collect();
-        if parts.len() < self.needed() {
+    fn assemble(&self, mut openings: Vec<Opening<'_>>) -> Result<DataKey, KeyError> {
+        let opened = openings.iter().filter(|o| o.part.is_some()).count();
+        if opened < self.needed() {
             return Err(KeyError::Groups {
                 groups: openings.into_iter().map(Opening::outcome).collect(),
                 needed: self.needed(),
             });
         }
-        let key = match parts[..] {
-            [key] => Zeroizing::new(key.to_vec()),
-            _ => shamir::combine(&parts)?,
-        };
-        DataKey::from_bytes(&key).ok_or(KeyError::Length { found: key.len() })
+        let parts = openings
+            .iter_mut()
+            .filter_map(|opening| opening.part.take());
+        combine(&parts.collect::<Vec<_>>())
     }
+}
+
+/// The data key out of enough parts.
+fn combine(parts: &[Zeroizing<Vec<u8>>]) -> Result<DataKey, KeyError> {
+    let key = if let [key] = parts {
+        key.clone()
+    } else {
+        let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_slice()).collect();
+        shamir::combine(&parts)?
+    };
+    DataKey::from_bytes(&key).ok_or(KeyError::Length { found: key.len() })
 }
 
 /// What came of trying every key of a file.
@@ -122,8 +109,8 @@ impl KeyGroups {
 pub struct Trial {
     /// The keys of each group, in the order in which they are tried.
     pub groups: Vec<Vec<KeyTrial>>,
-    /// The data key, where enough of them opened.
-    pub key: Result<DataKey, KeyError>,
+    /// The data key; `None` where too few groups opened, or what they hold makes no key.
+    pub key: Option<DataKey>,
 }
 
 /// What came of trying one key.
@@ -137,18 +124,25 @@ pub struct KeyTrial {
     pub reasons: Vec<UnwrapError>,
 }
 
-/// The part that a key holds, of `expected` bytes.
+/// The part that a key yields, or yielded before, of `expected` bytes.
 fn part(
     key: &dyn MasterKey,
     unlocker: &mut Unlocker<'_>,
     expected: usize,
 ) -> Result<Zeroizing<Vec<u8>>, Vec<UnwrapError>> {
-    let part = key.unwrap(unlocker)?;
+    let before = unlocker.opened.as_deref();
+    let part = match before.and_then(|opened| opened.part_of(key)) {
+        Some(part) => part,
+        None => key.unwrap(unlocker)?,
+    };
     let found = part.len();
-    if found == expected {
-        return Ok(part);
+    if found != expected {
+        return Err(vec![UnwrapError::Length { found, expected }]);
     }
-    Err(vec![UnwrapError::Length { found, expected }])
+    if let Some(opened) = unlocker.opened.as_deref_mut() {
+        opened.note(key, &part);
+    }
+    Ok(part)
 }
 
 /// The attempts at the keys of one group.
@@ -201,6 +195,26 @@ impl<'k> Opening<'k> {
         }
     }
 
+    /// Tries all of its keys.
+    fn attempt_all(&mut self, unlocker: &mut Unlocker<'_>, expected: usize) {
+        for attempt in &mut self.attempts {
+            match part(attempt.key, unlocker, expected) {
+                Ok(part) => self.part = Some(part),
+                Err(reasons) => attempt.reasons = reasons,
+            }
+        }
+    }
+
+    fn trials(self) -> Vec<KeyTrial> {
+        let attempts = self.attempts.into_iter();
+        let trial = |attempt: Attempt<'_>| KeyTrial {
+            id: attempt.key.id().to_owned(),
+            provider: attempt.key.provider(),
+            reasons: attempt.reasons,
+        };
+        attempts.map(trial).collect()
+    }
+
     fn outcome(self) -> GroupOutcome {
         if self.part.is_some() {
             return GroupOutcome::Opened;
@@ -216,8 +230,8 @@ impl<'k> Opening<'k> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::DEFAULT_ORDER;
-    use crate::keys::fakes::{Fake, KEYS, Nobody, RECIPIENTS, age_key, fake, group, unwrap};
+    use crate::keys::fakes::{Fake, KEYS, RECIPIENTS, age_key, fake, group, unwrap};
+    use crate::keys::{AgeIdentities, DEFAULT_ORDER, Opened};
     use std::sync::Arc;
 
     const TWO: [&str; 2] = [
@@ -327,14 +341,14 @@ mod tests {
         let mut none = AgeIdentities::default();
         assert!(
             groups
-                .unwrap_data_key(&DEFAULT_ORDER, &mut none, &mut Nobody)
+                .unwrap_data_key(&DEFAULT_ORDER, Unlocker::new(&mut none))
                 .is_err()
         );
         assert_eq!(*tried.lock().expect("lock"), ["a1", "a2", "p1", "k1", "k2"]);
         tried.lock().expect("lock").clear();
         assert!(
             groups
-                .unwrap_data_key(&[""; 0], &mut none, &mut Nobody)
+                .unwrap_data_key(&[""; 0], Unlocker::new(&mut none))
                 .is_err()
         );
         assert_eq!(*tried.lock().expect("lock"), ["k1", "p1", "k2", "a1", "a2"]);
@@ -387,13 +401,45 @@ mod tests {
             threshold: 0,
         };
         let mut none = AgeIdentities::default();
-        let trial = groups.try_all(&DEFAULT_ORDER, &mut none, &mut Nobody);
-        assert!(trial.key.is_ok());
+        let trial = groups.try_all(&DEFAULT_ORDER, Unlocker::new(&mut none));
+        assert!(trial.key.is_some());
         let keys = trial.groups[0].iter();
         let told: Vec<_> = keys
             .map(|key| (key.id.as_str(), key.reasons.len()))
             .collect();
         assert_eq!(told, [("opens", 0), ("shut", 1)]);
+    }
+
+    #[test]
+    fn what_was_opened_before_is_not_opened_again() {
+        let groups = |id| {
+            let key = Fake {
+                wrapped: Some("enc"),
+                yields: Some(vec![1; 32]),
+                ..fake("pgp", id)
+            };
+            let tried = Arc::clone(&key.tried);
+            let groups = KeyGroups {
+                groups: vec![group([key])],
+                threshold: 0,
+            };
+            (groups, tried)
+        };
+        let mut opened = Opened::default();
+        let mut open = |groups: &KeyGroups| {
+            let mut none = AgeIdentities::default();
+            let unlocker = Unlocker {
+                opened: Some(&mut opened),
+                ..Unlocker::new(&mut none)
+            };
+            groups.unwrap_data_key(&DEFAULT_ORDER, unlocker).is_ok()
+        };
+        let (first, tried) = groups("a");
+        assert!(open(&first) && open(&first));
+        assert_eq!(*tried.lock().expect("lock"), ["a"]);
+        let (same, tried) = groups("b");
+        assert!(open(&same) && tried.lock().expect("lock").is_empty());
+        assert_eq!(format!("{opened:?}"), "Opened(1)");
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod large;
 mod legacy;
 mod lossless;
 mod peers;
+mod pgp;
 mod readme;
 mod rotate;
 mod schema;

@@ -9,8 +9,7 @@ pub use identity::AgeIdentities;
 pub use recipient::RecipientProblem;
 pub use source::{AgeError, IdentityProblem, IdentitySource, Reason};
 
-use super::{Cause, MasterKey, Provider, Unlocker, UnwrapError, field};
-use crate::crypto::Random;
+use super::{Cause, MasterKey, Provider, Unlocker, UnwrapError, Wrapper, field};
 use crate::document::Data;
 use recipient::Recipient;
 use zeroize::Zeroizing;
@@ -74,7 +73,7 @@ impl MasterKey for AgeKey {
         self.enc.as_deref()
     }
 
-    fn wrap(&mut self, part: &[u8], _: &mut dyn Random) -> Result<(), Cause> {
+    fn wrap(&mut self, part: &[u8], _: &mut Wrapper<'_>) -> Result<(), Cause> {
         let recipient: Recipient = self.recipient.trim().parse()?;
         self.enc = Some(recipient.encrypt(part)?);
         Ok(())
@@ -118,7 +117,7 @@ mod tests {
 
     const A: &str = "age1x98t8kkpa02pezkupzpeh38rgfadzvmfjvtugacj6nwwjvgzwu7saecaeu";
 
-    use crate::crypto::RandomError;
+    use crate::crypto::{Random, RandomError};
 
     struct NoRandom;
 
@@ -128,6 +127,10 @@ mod tests {
         }
     }
 
+    fn wrap(key: &mut AgeKey, part: &[u8]) -> Result<(), Cause> {
+        key.wrap(part, &mut Wrapper::new(&mut NoRandom))
+    }
+
     fn identities(text: &str) -> AgeIdentities {
         let text = Zeroizing::new(text.to_owned());
         let origin = "K".to_owned();
@@ -135,11 +138,7 @@ mod tests {
     }
 
     fn unwrap(key: &AgeKey, age: &mut AgeIdentities) -> Result<Vec<u8>, Vec<UnwrapError>> {
-        let mut unlocker = Unlocker {
-            age,
-            prompt: None,
-            held_back: false,
-        };
+        let mut unlocker = Unlocker::new(age);
         key.unwrap(&mut unlocker).map(|part| part.to_vec())
     }
 
@@ -149,7 +148,7 @@ mod tests {
         assert!(secret.starts_with("AGE-SECRET-KEY-1"));
         let mut key = AgeKey::new(&recipient).expect("recipient");
         for part in [&[7; 32][..], &[8; 33]] {
-            key.wrap(part, &mut NoRandom).expect("wrapped");
+            wrap(&mut key, part).expect("wrapped");
             assert_eq!(unwrap(&key, &mut identities(&secret)).expect("part"), part);
         }
     }
@@ -168,7 +167,7 @@ mod tests {
         ] {
             let mut key = AgeKey::new(public).expect("recipient");
             assert_eq!(key.id(), public.trim());
-            key.wrap(&[7; 32], &mut NoRandom).expect("wrapped");
+            wrap(&mut key, &[7; 32]).expect("wrapped");
             assert_eq!(
                 unwrap(&key, &mut identities(secret)).expect("part"),
                 [7; 32]
@@ -179,7 +178,7 @@ mod tests {
     #[test]
     fn a_wrapped_key_is_laid_out_as_sops_does() {
         let mut key = AgeKey::new(A).expect("recipient");
-        key.wrap(&[7; 32], &mut NoRandom).expect("wrapped");
+        wrap(&mut key, &[7; 32]).expect("wrapped");
         let enc = key.wrapped().expect("wrapped").to_owned();
         let lines: Vec<&str> = enc.split('\n').collect();
         let [first, body @ .., last, ""] = &lines[..] else {
@@ -205,7 +204,7 @@ mod tests {
     fn a_recipient_of_a_file_is_looked_at_when_it_is_used() {
         let entry = Data::Map(vec![(b"recipient".to_vec(), Data::str("age1pq1qq"))]);
         let mut key = AgeKey::from_data(&entry);
-        let error = key.wrap(&[7; 32], &mut NoRandom).unwrap_err();
+        let error = wrap(&mut key, &[7; 32]).unwrap_err();
         assert_eq!(error.downcast_ref(), Some(&RecipientProblem::PostQuantum));
         let reasons = unwrap(&key, &mut identities("")).unwrap_err();
         assert!(matches!(reasons[..], [UnwrapError::NotWrapped]));

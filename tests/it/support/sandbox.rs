@@ -161,6 +161,24 @@ impl Sandbox {
         format!("sh {}", path.display())
     }
 
+    /// A program of this text that can be run by its path.
+    pub(crate) fn program(&self, name: &str, script: &str) -> PathBuf {
+        let path = self.root.path().join(name);
+        // Written by another process: one that this process had open for writing while another
+        // thread started a child could not be run.
+        let mut child = std::process::Command::new("sh")
+            .args(["-c", "cat > \"$1\" && chmod 700 \"$1\"", "sh"])
+            .arg(&path)
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut pipe = child.stdin.take().unwrap();
+        std::io::Write::write_all(&mut pipe, script.as_bytes()).unwrap();
+        drop(pipe);
+        assert!(child.wait().unwrap().success());
+        path
+    }
+
     /// The folder over all, for what a test keeps out of the work folder.
     pub(crate) fn root(&self) -> &Path {
         self.root.path()
