@@ -1,6 +1,6 @@
 //! `bulla groups`: a key group more or less, the same values, opened by sops as well.
 
-use crate::support::{Case, Sandbox, age_key, strip_metadata};
+use crate::support::{Case, Gnupg, Sandbox, age_key, pgp_key, strip_metadata};
 
 const PLAIN: &str = "# head\na:   1\nb: 'two' # beside\n";
 const NAMES: [&str; 3] = ["alice", "bob", "carol"];
@@ -292,5 +292,52 @@ fn a_context_that_is_none_has_the_status_of_sops() {
         .bulla(add("bob", &["--encryption-context", "a:b:c"]))
         .expect_stderr_has("name:value")
         .status(6)
+        .run();
+}
+
+#[test]
+fn a_group_of_another_kind_of_key_is_opened_by_both_programs() {
+    let (sandbox, gnupg) = (Sandbox::new(), Gnupg::with(&["alice"]));
+    let fingerprint = pgp_key("alice").fingerprint;
+    sandbox.encrypted("f.yaml", PLAIN).file(
+        ".sops.yaml",
+        format!("bulla: {{recipients: {{laptop: {{pgp: {fingerprint}}}}}}}\n"),
+    );
+    sandbox
+        .bulla(["groups", "add", "-i", "-f", "f.yaml", "--pgp", &fingerprint])
+        .gnupg(&gnupg)
+        .identity("alice")
+        .expect_stderr_has(&format!("key group 1 added ({fingerprint} (laptop))"))
+        .run();
+    for program in [
+        sandbox.bulla(["decrypt", "f.yaml"]),
+        sandbox.sops(["decrypt", "f.yaml"]),
+    ] {
+        program
+            .gnupg(&gnupg)
+            .identity("alice")
+            .any_stdout()
+            .any_stderr()
+            .run();
+    }
+    sandbox
+        .bulla(["why", "f.yaml"])
+        .gnupg(&gnupg)
+        .identity("alice")
+        .expect_stdout_has(&format!(
+            "Group 1: SUCCESS\n  {fingerprint}: SUCCESS (laptop)\n"
+        ))
+        .run();
+    sandbox
+        .bulla(delete("0", &[THRESHOLD, "1"]))
+        .gnupg(&gnupg)
+        .identity("alice")
+        .expect_stderr_has("one key group is left")
+        .run();
+    sandbox
+        .sops(["decrypt", "f.yaml"])
+        .gnupg(&gnupg)
+        .any_stdout()
+        .any_stderr()
         .run();
 }
