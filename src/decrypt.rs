@@ -2,8 +2,10 @@
 //!
 //! Pure, and all or nothing: no byte of plaintext leaves before the MAC was verified.
 
+pub(crate) mod envelope;
+
 use crate::crypto::{
-    DataKey, Mac, MacShare, OpenError, Sealer, Stash, Token, TokenError, TokenType,
+    DataKey, Digest, Mac, MacShare, OpenError, Sealer, Stash, Token, TokenError, TokenType,
 };
 use crate::document::scalar::is_plain_int;
 use crate::document::share::{Share, WHOLE, shares, side_by_side};
@@ -110,6 +112,9 @@ pub fn decrypt(
     stash: Option<&mut Stash>,
 ) -> Result<Decrypted, DecryptError> {
     let opener = Opener::new(data_key, metadata);
+    if store.envelope().is_some() {
+        return envelope::decrypt(document, metadata, &opener, options, stash);
+    }
     let mut spellings = open_spellings(&opener, metadata);
     let file = File {
         document,
@@ -121,7 +126,8 @@ pub fn decrypt(
     if let Some(stash) = opening.stash.take() {
         remember_spellings(stash, metadata, &spellings);
     }
-    let warnings = opening.verify_mac(mac, options.ignore_mac)?;
+    let mut warnings = std::mem::take(&mut opening.warnings);
+    warnings.extend(opener.verify_mac(&mac.finish(), metadata, options.ignore_mac)?);
     let (mut text, expected) = opening.finish();
     // A spelling is used only where it reads as the value of the token.
     for round in 0.. {
@@ -183,14 +189,14 @@ fn met_again<'v>(ty: TokenType, opened: &'v [u8], written: &'v [u8]) -> (TokenTy
 }
 
 /// Opens tokens of both ciphers; a file has one, so the other is hardly ever set up.
-struct Opener<'k> {
+pub(crate) struct Opener<'k> {
     data_key: &'k DataKey,
     usual: Sealer,
     other: OnceLock<Sealer>,
 }
 
 impl<'k> Opener<'k> {
-    fn new(data_key: &'k DataKey, metadata: &Metadata) -> Self {
+    pub(crate) fn new(data_key: &'k DataKey, metadata: &Metadata) -> Self {
         Self {
             data_key,
             usual: Sealer::new(data_key, metadata.cipher()),
@@ -209,6 +215,42 @@ impl<'k> Opener<'k> {
         }
         let other = || Sealer::new(self.data_key, token.cipher);
         self.other.get_or_init(other).open(token, aad, out)
+    }
+
+    /// Compares the MAC of the file with that of its values; a warning where it is wrong and
+    /// the user said to go on.
+    pub(crate) fn verify_mac(
+        &self,
+        computed: &Digest,
+        metadata: &Metadata,
+        ignore: bool,
+    ) -> Result<Option<DecryptWarning>, DecryptError> {
+        let verified = match self.stored_mac(metadata) {
+            Ok(stored) if computed.matches(&stored) => Ok(()),
+            Ok(_) => Err(DecryptError::Mac),
+            Err(error) => Err(error),
+        };
+        match verified {
+            Ok(()) => Ok(None),
+            Err(_) if ignore => Ok(Some(DecryptWarning::MacIgnored)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn stored_mac(&self, metadata: &Metadata) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
+        let text = metadata.mac.as_deref().unwrap_or_default();
+        if text.is_empty() {
+            return Err(DecryptError::NoMac);
+        }
+        let mut stored = Zeroizing::new(Vec::new());
+        let Ok(token) = Token::parse(text.as_bytes()) else {
+            return Err(DecryptError::LockedMac);
+        };
+        let aad = metadata.last_modified.as_bytes();
+        match self.open(&token, aad, &mut stored) {
+            Ok(()) => Ok(stored),
+            Err(_) => Err(DecryptError::LockedMac),
+        }
     }
 }
 
@@ -505,40 +547,6 @@ impl<'a> Opening<'a, '_> {
             }
         }
         None
-    }
-
-    /// Compares the MAC of the file with that of the values.
-    fn verify_mac(&mut self, mac: Mac, ignore: bool) -> Result<Vec<DecryptWarning>, DecryptError> {
-        let computed = mac.finish();
-        let verified = self.stored_mac().and_then(|stored| {
-            if computed.matches(&stored) {
-                Ok(())
-            } else {
-                Err(DecryptError::Mac)
-            }
-        });
-        match verified {
-            Ok(()) => {}
-            Err(_) if ignore => self.warnings.push(DecryptWarning::MacIgnored),
-            Err(error) => return Err(error),
-        }
-        Ok(std::mem::take(&mut self.warnings))
-    }
-
-    fn stored_mac(&self) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
-        let text = self.metadata.mac.as_deref().unwrap_or_default();
-        if text.is_empty() {
-            return Err(DecryptError::NoMac);
-        }
-        let mut stored = Zeroizing::new(Vec::new());
-        let Ok(token) = Token::parse(text.as_bytes()) else {
-            return Err(DecryptError::LockedMac);
-        };
-        let aad = self.metadata.last_modified.as_bytes();
-        match self.opener.open(&token, aad, &mut stored) {
-            Ok(()) => Ok(stored),
-            Err(_) => Err(DecryptError::LockedMac),
-        }
     }
 
     /// Puts aliases back that were keys.

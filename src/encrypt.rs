@@ -3,6 +3,8 @@
 //! Pure: the time, the randomness and the key are parameters. What comes out has been
 //! decrypted again in memory and compared with what went in.
 
+mod envelope;
+
 use crate::crypto::{
     Cipher, DataKey, Mac, MacShare, Nonces, Random, SealError, Sealer, SharedRandom, Stash, Token,
     TokenType,
@@ -85,6 +87,9 @@ pub enum EncryptError {
 /// # Errors
 /// [`EncryptError`]; see there.
 pub fn encrypt(document: &Document, how: Encryption<'_>) -> Result<Encrypted, EncryptError> {
+    if let Some(envelope) = how.store.envelope() {
+        return envelope::encrypt(document, envelope, how);
+    }
     let Encryption {
         store,
         parsing,

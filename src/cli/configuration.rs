@@ -92,6 +92,7 @@ pub fn layout(context: &Context, file: Option<&Path>, store: &dyn Store) -> Layo
         let stores = Stores::from_data(&data, &path).ok()?;
         match store.name() {
             "yaml" => stores.yaml,
+            "binary" => stores.json_binary,
             _ => stores.json,
         }
     };

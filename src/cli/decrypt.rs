@@ -51,11 +51,7 @@ impl Decrypt {
         drop(unwiped(unlocked.document.source));
         let text = match path {
             Some(path) => extract(context, &input, text, &path)?,
-            None if input.converts() => {
-                let document = input::parse(&input.name, input.store, text, context.parsing())?;
-                emitted(context, &input, &document)?
-            }
-            None => text,
+            None => converted(context, &input, text)?,
         };
         save::deliver(context, &input, &self.destination, &text, Content::Plain)
     }
@@ -79,6 +75,22 @@ fn emitted(context: &Context, input: &Input, document: &Document) -> Outcome<Zer
     emitted.map_err(|error| Failure::from(error).of(&input.name))
 }
 
+/// A plaintext in the output format; as it is where that is its own.
+///
+/// # Errors
+/// Where the output format cannot hold it.
+pub fn converted(
+    context: &Context,
+    input: &Input,
+    text: Zeroizing<Vec<u8>>,
+) -> Outcome<Zeroizing<Vec<u8>>> {
+    if !input.converts() {
+        return Ok(text);
+    }
+    let document = input::parse(&input.name, input.store, text, context.parsing_plain())?;
+    emitted(context, input, &document)
+}
+
 /// A plaintext document in the output format; as it is where that is its own.
 ///
 /// # Errors
@@ -88,7 +100,7 @@ pub fn convert(context: &Context, input: &Input, document: Document) -> Outcome<
         return Ok(document);
     }
     let text = emitted(context, input, &document)?;
-    input::parse(&input.name, input.output, text, context.parsing())
+    input::parse(&input.name, input.output, text, context.parsing_plain())
 }
 
 /// Every branch as data; an empty one is an empty mapping.
@@ -109,7 +121,7 @@ fn extract(
     text: Zeroizing<Vec<u8>>,
     path: &Path,
 ) -> Outcome<Zeroizing<Vec<u8>>> {
-    let document = input::parse(&input.name, input.store, text, context.parsing())?;
+    let document = input::parse(&input.name, input.store, text, context.parsing_plain())?;
     let Some(id) = document.find(0, path) else {
         let message = format!("{}: {path} not found", input.name);
         return Err(Failure::new(Status::General, message));

@@ -12,7 +12,7 @@ use super::input::{self, Input, Purpose};
 use super::output::{self, Content};
 use super::private_dir::{self, PrivateDir};
 use super::save::{self, SOPS_VERSION, Sealing};
-use super::{Context, draft, unlock};
+use super::{Context, decrypt, draft, unlock};
 use crate::crypto::{Cipher, DataKey, Stash};
 use crate::document::{Document, splice};
 use crate::metadata::Metadata;
@@ -71,6 +71,11 @@ impl Edit {
         } else {
             self.new_file(context, &file)?
         };
+        if self.show_master_keys && session.store.envelope().is_some() {
+            let message = "--show-master-keys: a binary file has no place for the metadata";
+            return Err(Failure::new(Status::Conflict, message)
+                .hint("`bulla updatekeys` changes the recipients"));
+        }
         self.resume(context, &file, &mut session)?;
         session.run(&editor)
     }
@@ -79,18 +84,19 @@ impl Edit {
         let mut input = Input::read(context, Some(file), &self.types, None, Purpose::Edit)?;
         let unlocked = unlock::unlock(context, &mut input, &self.unlocking)?;
         let plain = unlocked.decrypt(context, &input, self.unlocking.ignore_mac)?;
+        let start = decrypt::converted(context, &input, plain.text)?;
         let mut metadata = unlocked.metadata;
         metadata.raise_version(SOPS_VERSION);
         Ok(Session {
             context,
             file,
-            store: input.store,
+            store: input.output,
             cipher: metadata.cipher(),
             metadata,
             data_key: unlocked.data_key,
             stash: plain.stash,
-            base: draft::fingerprint(&plain.text),
-            start: plain.text,
+            base: draft::fingerprint(&start),
+            start,
             input: Some(input),
             shows_keys: self.show_master_keys,
             resumed: None,
@@ -98,15 +104,17 @@ impl Edit {
     }
 
     fn new_file<'a>(&'a self, context: &'a Context, file: &'a Path) -> Outcome<Session<'a>> {
-        let name = file.display().to_string();
-        let (store, _) = input::stores(&name, Some(file), &self.types)?;
-        let plan = configuration::plan(
+        let (_, store) = input::stores(Some(file), &self.types);
+        let mut plan = configuration::plan(
             context,
             Some(file),
             &self.recipients,
             &self.selectors,
             &self.sealing,
         )?;
+        if store.envelope().is_some() {
+            encrypt::encrypt_whole(&file.display().to_string(), &mut plan);
+        }
         let (metadata, data_key) =
             encrypt::new_file(context, plan.keys, plan.selection, plan.mac_only_encrypted)
                 .map_err(|failure| Failure {
@@ -232,7 +240,7 @@ impl Session<'_> {
 
     fn parsed(&self, text: &Zeroizing<Vec<u8>>) -> Outcome<Document> {
         let name = self.file.display().to_string();
-        let parse = |text| input::parse(&name, self.store, text, self.context.parsing());
+        let parse = |text| input::parse(&name, self.store, text, self.context.parsing_plain());
         let document = parse(text.clone())?;
         if document.branches.is_empty() {
             let message = format!("{name}: the file is empty");
@@ -240,7 +248,7 @@ impl Session<'_> {
         }
         if document.has_metadata() {
             if !self.shows_keys {
-                return Err(save::already_encrypted(&name));
+                return Err(save::reserved(&name));
             }
             unlock::metadata(&name, &document)?;
         } else if self.shows_keys {
@@ -254,7 +262,7 @@ impl Session<'_> {
     fn with_metadata(&self) -> Outcome<Zeroizing<Vec<u8>>> {
         let name = self.file.display().to_string();
         let text = self.start.clone();
-        let document = input::parse(&name, self.store, text, self.context.parsing())?;
+        let document = input::parse(&name, self.store, text, self.context.parsing_plain())?;
         let mut metadata = self.metadata.clone();
         metadata.bulla.spelling.clear();
         if metadata.last_modified.is_empty() {
@@ -289,7 +297,7 @@ impl Session<'_> {
             self.take_keys(&unlock::metadata(&name, document)?)?;
             let mut splices = self.store.detach(document);
             let text = splice(&document.source, &mut splices);
-            plain = input::parse(&name, self.store, text, self.context.parsing())?;
+            plain = input::parse(&name, self.store, text, self.context.parsing_plain())?;
             &plain
         } else {
             document

@@ -94,16 +94,23 @@ impl Encrypt {
             Purpose::Read
         };
         let name = self.filename_override.as_deref();
-        let mut input = Input::read(context, self.file.as_deref(), &self.types, name, purpose)?;
+        let file = self.file.as_deref();
+        let mut input = Input::read_plain(context, file, &self.types, name, purpose)?;
         let document = self.document(context, &mut input)?;
         let path = input.path.clone();
-        let plan = configuration::plan(
+        let mut plan = configuration::plan(
             context,
             path.as_deref(),
             &self.recipients,
             &self.selectors,
             &self.sealing,
         )?;
+        if [input.store, input.output]
+            .iter()
+            .any(|store| store.envelope().is_some())
+        {
+            encrypt_whole(&input.name, &mut plan);
+        }
         let wanted = Wanted {
             plan: &plan,
             document: &document,
@@ -146,6 +153,11 @@ impl Encrypt {
 
     /// The plaintext, in the output format.
     fn document(&self, context: &Context, input: &mut Input) -> Outcome<Document> {
+        if input.is_sealed() && !self.allow_nested {
+            return Err(save::already_encrypted(&input.name)
+                .hint("--allow-nested encrypts it once more, as a binary file"));
+        }
+        input.take_as_plain();
         let document = input.parse()?;
         if document.branches.is_empty() {
             let message = format!(
@@ -190,6 +202,23 @@ pub fn new_file(
     context.wrap(&mut keys, &data_key)?;
     let metadata = Metadata::new(keys, selection, mac_only_encrypted, save::SOPS_VERSION);
     Ok((metadata, data_key))
+}
+
+/// A binary file is one value that is always encrypted: says what is ignored of a plan.
+pub fn encrypt_whole(name: &str, plan: &mut Plan) {
+    let selection = std::mem::take(&mut plan.selection);
+    let ignored = selection.field().filter(|_| selection != plan.selection);
+    if let Some((field, _)) = ignored {
+        warn(format!(
+            "{name}: {field} is ignored: a binary file is one value, which is always encrypted"
+        ));
+    }
+    if std::mem::take(&mut plan.mac_only_encrypted) {
+        warn(format!(
+            "{name}: mac_only_encrypted is ignored: a binary file is one value, which is always encrypted"
+        ));
+    }
+    plan.selection = Selection::All;
 }
 
 /// How many values in clear are named in warnings.

@@ -2,9 +2,9 @@
 
 use super::args::{Recipients, Selectors, Types};
 use super::configuration::{self, Found};
-use super::encrypt::SealingFlags;
+use super::encrypt::{self, SealingFlags};
 use super::failure::{Failure, Outcome, Status};
-use super::input::{Input, Purpose};
+use super::input::{self, Input, Purpose};
 use super::names::Names;
 use super::{Context, output, unlock};
 use crate::document::{Document, LeafKind, Type};
@@ -61,13 +61,17 @@ impl Explain {
             line(&mut text, "changed", &metadata.last_modified);
             metadata.selection
         } else {
-            let plan = configuration::plan(
+            let mut plan = configuration::plan(
                 context,
                 Some(&self.file),
                 &self.recipients,
                 &self.selectors,
                 &self.sealing,
             )?;
+            let (store, _) = input::stores(Some(&self.file), &self.types);
+            if store.envelope().is_some() {
+                encrypt::encrypt_whole(&self.file.display().to_string(), &mut plan);
+            }
             let state = if document.is_some() {
                 "plaintext"
             } else {

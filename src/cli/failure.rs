@@ -8,7 +8,9 @@ use crate::config::ConfigError;
 use crate::decrypt::DecryptError;
 use crate::document::PathError;
 use crate::encrypt::EncryptError;
-use crate::keys::{Cause, KeyError, PgpError, RecipientError, UnwrapError, WrapKeysError};
+use crate::keys::{
+    AgeError, Cause, KeyError, PgpError, PluginError, RecipientError, UnwrapError, WrapKeysError,
+};
 use crate::metadata::MetadataError;
 use crate::store::EmitError;
 use std::fmt::Display;
@@ -96,7 +98,14 @@ impl Failure {
 
     /// The same failure with what can be done about its causes, each hint once.
     fn hints_of<'c>(mut self, causes: impl Iterator<Item = &'c Cause>) -> Self {
-        let hints = causes.filter_map(|cause| cause.downcast_ref::<PgpError>()?.hint());
+        let hints = causes.flat_map(|cause| {
+            if let Some(error) = cause.downcast_ref::<AgeError>() {
+                return error.hints();
+            }
+            let plugin = cause.downcast_ref().and_then(PluginError::hint);
+            let pgp = cause.downcast_ref().and_then(PgpError::hint);
+            plugin.or(pgp).into_iter().collect()
+        });
         for hint in hints {
             if !self.hints.contains(&hint) {
                 self.hints.push(hint);

@@ -115,12 +115,12 @@ fn fits(printed: &[u8]) -> bool {
 }
 
 #[cfg(unix)]
-mod terminal {
+pub(super) mod terminal {
     use rustix::termios::ttyname;
     use std::{ffi::OsString, io, os::unix::ffi::OsStringExt};
 
     /// The terminal of this process, where one of its streams is one.
-    pub(super) fn name() -> Option<OsString> {
+    pub(in crate::cli) fn name() -> Option<OsString> {
         let name = ttyname(io::stdin(), Vec::new())
             .or_else(|_| ttyname(io::stderr(), Vec::new()))
             .or_else(|_| ttyname(io::stdout(), Vec::new()));
@@ -129,9 +129,9 @@ mod terminal {
 }
 
 #[cfg(not(unix))]
-mod terminal {
+pub(super) mod terminal {
     /// Windows asks in windows.
-    pub(super) fn name() -> Option<std::ffi::OsString> {
+    pub(in crate::cli) fn name() -> Option<std::ffi::OsString> {
         None
     }
 }

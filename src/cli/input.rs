@@ -6,7 +6,6 @@ use super::output::{Original, OutputError};
 use super::{Context, configuration, lock::Patience, original};
 use crate::document::Document;
 use crate::store::{self, Excerpt, Layout, ParseError, ParseOptions, Store};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -38,11 +37,30 @@ pub struct Input {
 }
 
 impl Input {
-    /// Reads `file`, or standard input without one.
+    /// Reads `file`, or standard input without one: an encrypted file, whose content may say its
+    /// format where its name does not.
     ///
     /// # Errors
-    /// Where it cannot be read, or its format is not known.
+    /// Where it cannot be read.
     pub fn read(
+        context: &Context,
+        file: Option<&Path>,
+        types: &Types,
+        name_override: Option<&Path>,
+        purpose: Purpose,
+    ) -> Outcome<Self> {
+        let mut input = Self::read_plain(context, file, types, name_override, purpose)?;
+        if types.input_type.is_none() {
+            input.look_inside(context, types);
+        }
+        Ok(input)
+    }
+
+    /// As [`Input::read`], for a file that is to be encrypted: its content says nothing.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn read_plain(
         context: &Context,
         file: Option<&Path>,
         types: &Types,
@@ -51,11 +69,16 @@ impl Input {
     ) -> Outcome<Self> {
         let (original, text) = match file {
             Some(file) => read(file, purpose)?,
-            None => (None, standard_input()?),
+            None => (
+                None,
+                standard_input().map_err(|error| {
+                    Failure::new(Status::Unreadable, format!("standard input: {error}"))
+                })?,
+            ),
         };
         let path = name_override.or(file).map(Path::to_path_buf);
         let name = file.map_or("standard input".into(), |file| file.display().to_string());
-        let (store, output) = stores(&name, path.as_deref(), types)?;
+        let (store, output) = stores(path.as_deref(), types);
         Ok(Self {
             name,
             original,
@@ -65,6 +88,42 @@ impl Input {
             text,
             parsing: context.parsing(),
         })
+    }
+
+    /// Takes the format from the content, where sops would not tell it by the name: under such a
+    /// name sops has written a binary file, whatever format the name means to us, and somebody
+    /// with `--input-type` or another name in mind a file of any format.
+    fn look_inside(&mut self, context: &Context, types: &Types) {
+        let path = self.path.as_deref();
+        if path.is_some_and(|path| store::is_name_of_sops(&path.to_string_lossy())) {
+            return;
+        }
+        let is_nameless = self.store.envelope().is_some();
+        let found = if is_nameless {
+            store::by_content(&self.text, context.parsing())
+        } else {
+            store::is_envelope(&self.text).then_some(&store::Binary as _)
+        };
+        if let Some(found) = found {
+            self.store = found;
+            self.output = types.output_type.unwrap_or(found);
+        }
+    }
+
+    /// Whether the text is an encrypted file of a format in which any text is a plaintext, too.
+    pub fn is_sealed(&self) -> bool {
+        self.store.envelope().is_some() && store::is_envelope(&self.text)
+    }
+
+    /// The text is plaintext, whatever it looks like.
+    pub fn take_as_plain(&mut self) {
+        self.parsing.is_plain = true;
+    }
+
+    /// Whether the file's name means another format than that of the output.
+    pub fn is_misnamed(&self) -> bool {
+        let named = self.path.as_deref().map(named);
+        named.is_some_and(|named| named.name() != self.output.name())
     }
 
     /// Whether the output has another format.
@@ -111,29 +170,35 @@ fn unreadable(file: &Path, error: OutputError) -> Failure {
     }
 }
 
-fn standard_input() -> Outcome<Zeroizing<Vec<u8>>> {
-    let mut text = Zeroizing::new(Vec::new());
-    std::io::stdin()
-        .lock()
-        .read_to_end(&mut text)
-        .map_err(|error| Failure::new(Status::Unreadable, format!("standard input: {error}")))?;
-    Ok(text)
+/// Reads standard input to its end, and leaves no copy of a part of it behind.
+///
+/// # Errors
+/// What reading gives.
+pub fn standard_input() -> std::io::Result<Zeroizing<Vec<u8>>> {
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd;
+        // The library's own handle keeps what it has read in a buffer.
+        let stdin = std::io::stdin().as_fd().try_clone_to_owned()?;
+        original::read_whole(std::fs::File::from(stdin), 0)
+    }
+    #[cfg(not(unix))]
+    original::read_whole(std::io::stdin().lock(), 0)
 }
 
-/// The formats of input and output: as the flags say, else as the name says, else alike.
-pub fn stores(
-    name: &str,
-    path: Option<&Path>,
-    types: &Types,
-) -> Outcome<(&'static dyn Store, &'static dyn Store)> {
-    let by_name = path.and_then(|path| store::by_file_name(&path.to_string_lossy()));
-    let Some(input) = types.input_type.or(by_name) else {
-        let message = format!("{name}: cannot tell the format by the name");
-        return Err(Failure::new(Status::Unreadable, message)
-            .hint("say it: --input-type yaml, or --input-type json"));
-    };
-    let output = types.output_type.or(by_name).unwrap_or(input);
-    Ok((input, output))
+/// The formats of input and output: as the flags say, else as the name says. Where sops does not
+/// tell a format by the name, the output is like an input that was named.
+pub fn stores(path: Option<&Path>, types: &Types) -> (&'static dyn Store, &'static dyn Store) {
+    let by_name = path.map_or(&store::Binary as _, named);
+    let input = types.input_type.unwrap_or(by_name);
+    let is_name_of_sops = path.is_some_and(|p| store::is_name_of_sops(&p.to_string_lossy()));
+    let like = if is_name_of_sops { by_name } else { input };
+    (input, types.output_type.unwrap_or(like))
+}
+
+/// The format that a name means: where it means no other, a binary file.
+fn named(path: &Path) -> &'static dyn Store {
+    store::by_file_name(&path.to_string_lossy()).unwrap_or(&store::Binary)
 }
 
 /// Parses `text`, which is called `name` in messages.
@@ -167,7 +232,10 @@ fn not_parsed(name: &str, error: &ParseError) -> Failure {
         before,
     } = &error.excerpt;
     let caret = " ".repeat(*before) + "^";
-    let message = format!("{name}:{line}:{column}: {error}\n  {text}\n  {caret}");
+    let message = match line {
+        0 => format!("{name}: {error}"),
+        _ => format!("{name}:{line}:{column}: {error}\n  {text}\n  {caret}"),
+    };
     let failure = Failure::new(Status::Unreadable, message);
     match error.hint {
         Some(hint) => failure.hint(hint),

@@ -1,19 +1,19 @@
 //! The identities of this user: gathered once, and once unlocked open for every file of a run.
 
+use super::Context;
 use super::args::{Unlocking, comma_list};
 use super::failure::{Failure, Outcome, Status, warn};
 use super::gpg::GpgProgram;
 use super::identities::{self, Content, Source};
 use super::names::Names;
-use super::{Context, prompt};
+use super::plugins::PathPlugins;
+use super::prompt::Terminal;
 use crate::crypto::DataKey;
-use crate::keys::age::IdentityProblem;
 use crate::keys::{
-    AgeIdentities, DEFAULT_ORDER, IdentitySource, KeyGroups, Prompt, Trial, Unlocker, UnwrapError,
+    AgeError, AgeIdentities, DEFAULT_ORDER, IdentitySource, KeyGroups, Trial, Unlocker, UnwrapError,
 };
 use std::collections::HashSet;
 use std::path::Path;
-use zeroize::Zeroizing;
 
 /// All that this user can open files with.
 pub struct Keyring<'c> {
@@ -76,10 +76,12 @@ impl<'c> Keyring<'c> {
     /// Where no key opens it; the report names every key that was tried, the hints what to do.
     pub fn data_key(&mut self, name: &str, keys: &KeyGroups) -> Outcome<DataKey> {
         self.ask_commands(keys);
+        let environment = &self.context.environment;
         let unlocker = Unlocker {
-            gpg: Some(&mut GpgProgram::new(&self.context.environment)),
+            gpg: Some(&mut GpgProgram::new(environment)),
             opened: Some(&mut self.context.opened.borrow_mut()),
-            prompt: Some(&mut Terminal),
+            plugins: Some(&mut PathPlugins::new(environment)),
+            prompt: Some(&mut Terminal::new(environment)),
             ..Unlocker::new(&mut self.identities)
         };
         let opened = keys.unwrap_data_key(&self.order, unlocker);
@@ -110,10 +112,12 @@ impl<'c> Keyring<'c> {
     /// Tries every key of a file.
     pub fn try_all(&mut self, keys: &KeyGroups) -> Trial {
         self.ask_commands(keys);
+        let environment = &self.context.environment;
         let unlocker = Unlocker {
-            gpg: Some(&mut GpgProgram::new(&self.context.environment)),
+            gpg: Some(&mut GpgProgram::new(environment)),
             opened: Some(&mut self.context.opened.borrow_mut()),
-            prompt: Some(&mut Terminal),
+            plugins: Some(&mut PathPlugins::new(environment)),
+            prompt: Some(&mut Terminal::new(environment)),
             ..Unlocker::new(&mut self.identities)
         };
         keys.try_all(&self.order, unlocker)
@@ -124,16 +128,8 @@ impl<'c> Keyring<'c> {
         let mut hints = vec![self.summary(keys, names)];
         let own: Vec<&str> = self.identities.recipients().collect();
         let ids = keys.ids().concat();
-        let problems = self.identities.problems();
-        let locked = problems.iter().filter(|(_, problem)| is_locked(problem));
-        let locked: Vec<&str> = locked.map(|(origin, _)| origin.as_str()).collect();
-        if !locked.is_empty() {
-            let places = locked.join(", ");
-            hints.push(format!(
-                "the passphrase of {places} was not given or is another one: run the command \
-                 again on a terminal"
-            ));
-        }
+        let mut age = reasons.iter().filter_map(|reason| reason.age());
+        let lacks_identity = age.all(AgeError::lacks_identity);
         let mut foreign: Vec<&'static str> = Vec::new();
         for reason in reasons {
             if let UnwrapError::NotSupported { provider } = reason
@@ -159,13 +155,13 @@ impl<'c> Keyring<'c> {
                 "you have the identity of {label}, so what the file holds for it may be damaged: \
                  compare it with the last good version in git"
             ));
-        } else if own.is_empty() && problems.is_empty() {
+        } else if lacks_identity && own.is_empty() {
             hints.push(
                 "no identity yet? `bulla keygen` makes one; then somebody who can open the file \
                  adds its recipient with `bulla updatekeys`"
                     .to_owned(),
             );
-        } else if !own.is_empty() {
+        } else if lacks_identity {
             hints.push(
                 "somebody who can open the file adds your recipient to .sops.yaml and runs \
                  `bulla updatekeys`"
@@ -198,13 +194,6 @@ fn has_age(keys: &KeyGroups) -> bool {
     keys.any(|key| key.provider() == "age")
 }
 
-fn is_locked(problem: &IdentityProblem) -> bool {
-    matches!(
-        problem,
-        IdentityProblem::WrongPassphrase | IdentityProblem::NoPassphrase
-    )
-}
-
 /// The age identities in `sources`.
 pub fn identities_of(sources: impl Iterator<Item = Source>) -> AgeIdentities {
     AgeIdentities::load(sources.map(identity_source))
@@ -222,21 +211,6 @@ fn identity_source(source: Source) -> IdentitySource {
             origin,
             why: error.to_string(),
         },
-    }
-}
-
-/// Asks for passphrases on the terminal.
-struct Terminal;
-
-impl Prompt for Terminal {
-    fn passphrase(&mut self, what: &str) -> Option<Zeroizing<String>> {
-        match prompt::passphrase(&format!("Passphrase of {what}: ")) {
-            Ok(passphrase) => Some(passphrase),
-            Err(error) => {
-                warn(error);
-                None
-            }
-        }
     }
 }
 

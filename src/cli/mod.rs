@@ -1,5 +1,6 @@
 //! The command line: the only layer that touches disk, terminal, environment and clock.
 
+mod agent;
 mod args;
 mod completion;
 mod config;
@@ -25,6 +26,7 @@ pub mod lock;
 mod names;
 mod original;
 pub mod output;
+mod plugins;
 pub mod private_dir;
 pub mod process;
 pub mod prompt;
@@ -49,6 +51,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use environment::Environment;
 use failure::{Failure, Outcome, Status};
 use gpg::GpgProgram;
+use plugins::PathPlugins;
+use prompt::Terminal;
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::path::Path;
@@ -99,6 +103,15 @@ impl Context {
     fn parsing(&self) -> ParseOptions {
         ParseOptions {
             allow_duplicate_keys: self.global.allow_duplicate_keys,
+            is_plain: false,
+        }
+    }
+
+    /// As `parsing`, for texts that are known to be plaintext.
+    fn parsing_plain(&self) -> ParseOptions {
+        ParseOptions {
+            is_plain: true,
+            ..self.parsing()
         }
     }
 
@@ -117,6 +130,8 @@ impl Context {
         let mut wrapper = Wrapper {
             random: &mut SystemRandom,
             gpg: Some(&mut GpgProgram::new(&self.environment)),
+            plugins: Some(&mut PathPlugins::new(&self.environment)),
+            prompt: Some(&mut Terminal::new(&self.environment)),
             now: &self.now(),
         };
         keys.wrap_all(data_key, &mut wrapper)

@@ -43,15 +43,49 @@ impl Names {
         }
     }
 
-    /// Labels of several keys in a sentence, of which it shows the first few.
+    /// Labels of several keys in a sentence, of which it shows the first few, and of a recipient
+    /// of thousands of letters (a post-quantum one) both ends.
     pub fn list<'i>(&self, ids: impl IntoIterator<Item = &'i str>) -> String {
         const SHOWN: usize = 5;
-        let labels: Vec<String> = ids.into_iter().map(|id| self.label(id)).collect();
+        let label = |id| {
+            self.name(id)
+                .map_or_else(|| short(id), |name| format!("{} ({name})", short(id)))
+        };
+        let labels: Vec<String> = ids.into_iter().map(label).collect();
         match labels.len().checked_sub(SHOWN) {
             Some(more) if more > 0 => {
                 format!("{} and {more} more", labels[..SHOWN].join(", "))
             }
             _ => labels.join(", "),
         }
+    }
+}
+
+fn short(id: &str) -> String {
+    const LONGEST: usize = 120;
+    let letters: Vec<char> = id.chars().collect();
+    if letters.len() <= LONGEST {
+        return id.to_owned();
+    }
+    let (head, tail) = (&letters[..24], &letters[letters.len() - 8..]);
+    head.iter().chain(&['…']).chain(tail).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_recipients_are_shortened_in_a_sentence_and_many_are_counted() {
+        let long = format!("age1pq1{}end", "q".repeat(2000));
+        let names = Names(HashMap::from([(long.clone(), vec!["alice".to_owned()])]));
+        let ids = [long.as_str(), "b", "c", "d", "e", "f", "g"];
+        let list = names.list(ids);
+        assert_eq!(
+            list,
+            "age1pq1qqqqqqqqqqqqqqqqq…qqqqqend (alice), b, c, d, e and 2 more"
+        );
+        assert_eq!(names.label("b"), "b");
+        assert!(names.label(&long).ends_with("qend (alice)"));
     }
 }

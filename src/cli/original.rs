@@ -114,7 +114,7 @@ pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, OutputError> {
 /// What reading gives.
 pub(super) fn read_whole(mut source: impl Read, expected: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     let expected = usize::try_from(expected).unwrap_or(usize::MAX);
-    let mut text = Zeroizing::new(vec![0; expected.clamp(4 << 10, 64 << 20) + 1]);
+    let mut text = Zeroizing::new(vec![0; expected.clamp(4 << 10, MOST) + 1]);
     let mut length = 0;
     loop {
         match source.read(&mut text[length..]) {
@@ -122,6 +122,10 @@ pub(super) fn read_whole(mut source: impl Read, expected: u64) -> io::Result<Zer
             Ok(count) => length += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
+        }
+        if length > MOST {
+            let problem = "files of 4 GiB and more are too large";
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
         }
         if length == text.len() {
             let mut longer = Zeroizing::new(vec![0; length * 2]);
@@ -132,6 +136,9 @@ pub(super) fn read_whole(mut source: impl Read, expected: u64) -> io::Result<Zer
     text.truncate(length);
     Ok(text)
 }
+
+/// The bytes of the largest file that is read.
+const MOST: usize = u32::MAX as usize - 1;
 
 pub(super) fn read_error(path: &Path, source: io::Error) -> OutputError {
     let path = path.to_path_buf();
@@ -164,7 +171,7 @@ mod tests {
     #[test]
     fn reading_stops_at_the_end_whatever_was_expected() {
         let text = vec![7; 20_000];
-        for expected in [0, 5, 20_000, u64::MAX] {
+        for expected in [0, 5, 20_000, 1 << 20] {
             assert_eq!(*read_whole(&text[..], expected).unwrap(), text);
         }
     }

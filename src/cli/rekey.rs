@@ -1,7 +1,7 @@
 //! New master keys for an encrypted file: the keys in its metadata change, and nothing else does.
 
 use super::failure::{Failure, Outcome, Status};
-use super::input::{self, Input};
+use super::input::Input;
 use super::keyring::Keyring;
 use super::{Context, unlock};
 use crate::crypto::DataKey;
@@ -30,27 +30,21 @@ impl Rekeying<'_> {
     ///
     /// # Errors
     /// Where a key cannot be wrapped for, or the text that came of it is not what it should be.
-    pub fn text(
-        &self,
-        mut keys: KeyGroups,
-        keyring: &mut Keyring<'_>,
-    ) -> Outcome<Zeroizing<Vec<u8>>> {
+    pub fn text(&self, mut keys: KeyGroups, keyring: &mut Keyring<'_>) -> Outcome<Vec<u8>> {
         self.context.wrap(&mut keys, self.data_key)?;
         let input = self.input;
         let mut metadata = self.metadata.clone();
         metadata.keys = keys;
-        let body = splice(
-            &self.document.source,
-            &mut input.store.detach(self.document),
-        );
-        let body = input::parse(&input.name, input.store, body, self.context.parsing())?;
-        let layout = input.layout(self.context);
-        let mut splices = input.store.attach(&body, &metadata.to_data(), layout);
-        let text = splice(&body.source, &mut splices);
+        let (data, layout) = (metadata.to_data(), input.layout(self.context));
+        let parsing = self.context.parsing();
+        let text = input
+            .store
+            .with_metadata(self.document, &data, layout, parsing)
+            .map_err(|error| Failure::new(Status::Unreadable, error).of(&input.name))?;
         let check = Check {
             store: input.store,
-            parsing: self.context.parsing(),
-            body: &body,
+            parsing,
+            before: self.document,
             metadata: &metadata,
             data_key: self.data_key,
         };
@@ -85,13 +79,13 @@ enum Opened {
 struct Check<'c> {
     store: &'static dyn Store,
     parsing: ParseOptions,
-    body: &'c Document,
+    before: &'c Document,
     metadata: &'c Metadata,
     data_key: &'c DataKey,
 }
 
 impl Check<'_> {
-    /// What is wrong with the new text: it must parse to the same body, carry the metadata that
+    /// What is wrong with the new text: it must be the same but for its metadata, carry the metadata that
     /// was meant, and open with our identities to the same data key, if it is theirs to open.
     fn fault(
         &self,
@@ -102,8 +96,8 @@ impl Check<'_> {
         let Ok(written) = self.store.parse(text, self.parsing) else {
             return Some("it does not parse");
         };
-        let rest = splice(&written.source, &mut self.store.detach(&written));
-        if *rest != *self.body.source {
+        let bare = |document: &Document| splice(&document.source, &mut self.store.detach(document));
+        if bare(&written) != bare(self.before) {
             return Some("more than the metadata changed");
         }
         let metadata = unlock::metadata_data(&written);
@@ -134,8 +128,8 @@ mod tests {
     use crate::metadata::Selection;
     use crate::store::{Layout, Yaml};
 
-    fn body() -> Document {
-        let text = Zeroizing::new(b"a: x # c\n".to_vec());
+    fn document(text: &str) -> Document {
+        let text = Zeroizing::new(text.as_bytes().to_vec());
         Yaml.parse(text, ParseOptions::default()).expect("YAML")
     }
 
@@ -165,7 +159,7 @@ mod tests {
     }
 
     fn attached(metadata: &Metadata) -> String {
-        let body = body();
+        let body = document("a: x # c\n");
         let mut splices = Yaml.attach(&body, &metadata.to_data(), Layout::default());
         let text = splice(&body.source, &mut splices);
         String::from_utf8(text.to_vec()).expect("text")
@@ -173,10 +167,11 @@ mod tests {
 
     /// What is wrong with `text`, where `metadata` was meant and the data key is one of `7`.
     fn fault(text: &str, metadata: &Metadata, mut age: AgeIdentities) -> Option<&'static str> {
+        let (before, _) = self::metadata(&data_key(1));
         let check = Check {
             store: &Yaml,
             parsing: ParseOptions::default(),
-            body: &body(),
+            before: &document(&attached(&before)),
             metadata,
             data_key: &data_key(7),
         };

@@ -72,9 +72,10 @@ impl Wanted<'_> {
         let document = there.parse().ok()?;
         let metadata = unlock::metadata(&there.name, &document).ok()?;
         let plan = self.plan;
+        let is_whole = there.store.envelope().is_some();
         let same = metadata.keys.same_recipients(&plan.keys)
             && metadata.keys.needed() == plan.keys.needed()
-            && metadata.selection == plan.selection
+            && (is_whole || metadata.selection == plan.selection)
             && metadata.mac_only_encrypted == plan.mac_only_encrypted
             && metadata.cipher() == plan.cipher;
         if !same {
@@ -89,6 +90,10 @@ impl Wanted<'_> {
         let plain = unlocked.decrypt(context, there, false).ok()?;
         if *plain.text == *self.document.source {
             return Some(Kept::All);
+        }
+        if is_whole {
+            // its one value is another one: there is no token to keep
+            return None;
         }
         let before = input::parse(&there.name, there.store, plain.text, context.parsing()).ok()?;
         if !mostly_same(&before, self.document, &plan.selection) {

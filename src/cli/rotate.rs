@@ -59,7 +59,7 @@ impl Rotate {
             .map_err(|failure| self.missing(failure))?;
         let unlocked = unlock::unlock(context, &mut input, &self.unlocking)?;
         let plain = unlocked.plaintext(context, &input, self.unlocking.ignore_mac)?;
-        let document = input::parse(&input.name, input.store, plain, context.parsing())?;
+        let document = input::parse(&input.name, input.store, plain, context.parsing_plain())?;
         let document = convert(context, &input, document)?;
         let cipher = unlocked.metadata.cipher();
         let mut metadata = unlocked.metadata;

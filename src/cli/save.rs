@@ -86,6 +86,12 @@ pub fn already_encrypted(name: &str) -> Failure {
         .hint("edit it with `bulla edit`; if the entry is yours, rename it: sops reserves the name")
 }
 
+/// The sentence for a plaintext that has an entry by the name of the metadata.
+pub fn reserved(name: &str) -> Failure {
+    let message = format!("{name}: `sops` at the root is reserved: the metadata stands there");
+    Failure::new(Status::AlreadyEncrypted, message).hint("give the entry another name")
+}
+
 /// Refuses flags that say two destinations.
 ///
 /// # Errors
@@ -121,6 +127,12 @@ pub fn deliver(
     }
     match &input.original {
         Some(original) if destination.in_place => {
+            if input.converts() && input.is_misnamed() {
+                let (name, format) = (&input.name, input.output.name());
+                warn(format!(
+                    "{name}: the file is {format} now, its name says something else"
+                ));
+            }
             let written = output::replace(original, text, content, &context.environment);
             finish(&input.name, written)
         }

@@ -45,6 +45,21 @@ pub fn metadata_data(document: &Document) -> Option<crate::document::Data> {
     Some(document.data(document.node(key).end))
 }
 
+/// Says which documents carry metadata of their own, which nobody reads.
+fn say_ignored(name: &str, document: &Document) {
+    let block = |key| document.data(document.node(key).end);
+    let blocks = document.branches.iter().enumerate();
+    let mut blocks = blocks.filter_map(|(at, branch)| Some((at + 1, block(branch.metadata?))));
+    let Some((_, first)) = blocks.next() else {
+        return;
+    };
+    for (number, _) in blocks.filter(|(_, other)| *other != first) {
+        warn(format!(
+            "{name}: the metadata of document {number} is not that of the first, and is ignored"
+        ));
+    }
+}
+
 /// Parses an input and finds its data key.
 ///
 /// # Errors
@@ -52,6 +67,7 @@ pub fn metadata_data(document: &Document) -> Option<crate::document::Data> {
 pub fn unlock(context: &Context, input: &mut Input, flags: &Unlocking) -> Outcome<Unlocked> {
     let document = input.parse()?;
     let metadata = metadata(&input.name, &document)?;
+    say_ignored(&input.name, &document);
     let data_key = data_key(context, &input.name, &metadata, flags)?;
     Ok(Unlocked {
         document,

@@ -176,18 +176,20 @@ impl Sealer {
             return Err(SealError::Empty);
         }
         let (start, len) = (out.len(), self.token_len(plaintext, ty, nonce));
-        // The raw ciphertext stands behind its token until that is written.
-        out.resize(start + len + plaintext.len(), 0);
-        let (token, ciphertext) = out[start..].split_at_mut(len);
-        let Some(tag) = self.encrypt(nonce, aad, plaintext, ciphertext) else {
-            out.truncate(start);
-            return Err(SealError::Length);
-        };
-        let mut token = Writer(token);
+        out.reserve_exact(len);
+        out.resize(start + len, 0);
+        let mut token = Writer(&mut out[start..]);
         token.text(b"ENC[");
         token.text(self.cipher().name().as_bytes());
         token.text(b",data:");
-        token.base64(ciphertext);
+        // The raw ciphertext stands at the end of the place of its base64 until that is written.
+        let data = token.next(encoded_len(plaintext.len()));
+        let behind = data.len() - plaintext.len();
+        let Some(tag) = self.encrypt(nonce, aad, plaintext, &mut data[behind..]) else {
+            out.truncate(start);
+            return Err(SealError::Length);
+        };
+        spread(data, behind);
         token.text(b",iv:");
         token.base64(nonce);
         token.text(b",tag:");
@@ -310,7 +312,7 @@ impl fmt::Debug for Sealer {
 /// Writes a token into the place made for it, piece by piece.
 struct Writer<'a>(&'a mut [u8]);
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
     fn text(&mut self, text: &[u8]) {
         self.next(text.len()).copy_from_slice(text);
     }
@@ -320,10 +322,27 @@ impl Writer<'_> {
         debug_assert!(written.is_ok(), "the place has the very length of the text");
     }
 
-    fn next(&mut self, len: usize) -> &mut [u8] {
+    fn next(&mut self, len: usize) -> &'a mut [u8] {
         let (next, rest) = std::mem::take(&mut self.0).split_at_mut(len);
         self.0 = rest;
         next
+    }
+}
+
+/// Turns the bytes from `at` on into base64 that fills the whole place, which has just the room:
+/// what is written never passes what is still to be read.
+fn spread(place: &mut [u8], at: usize) {
+    const STEP: usize = 768;
+    let mut step = [0; STEP];
+    let (mut from, mut to) = (at, 0);
+    while from < place.len() {
+        let bytes = &mut step[..STEP.min(place.len() - from)];
+        bytes.copy_from_slice(&place[from..from + bytes.len()]);
+        from += bytes.len();
+        let end = to + encoded_len(bytes.len());
+        let written = BASE64.encode_slice(bytes, &mut place[to..end]);
+        debug_assert!(written.is_ok(), "the place has the very length of the text");
+        to = end;
     }
 }
 

@@ -15,7 +15,9 @@ pub mod pgp;
 mod report;
 mod unwrap;
 
-pub use age::{AgeIdentities, IdentitySource, keygen};
+pub use age::{
+    AgeError, AgeIdentities, IdentitySource, Plugin, PluginError, Plugins, keygen, keygen_hybrid,
+};
 pub use foreign::{ForeignKey, NameError};
 pub use groups::{KeyGroup, KeyGroups, WrapError, WrapKeysError};
 pub use kinds::{AwsOptions, ContextError, KINDS, Kind};
@@ -191,10 +193,55 @@ pub enum UnwrapError {
     Provider(Cause),
 }
 
-/// Asks somebody for a secret.
+impl UnwrapError {
+    /// Why no age identity opened it, where that is what failed.
+    #[must_use]
+    pub fn age(&self) -> Option<&AgeError> {
+        match self {
+            Self::Provider(cause) => cause.downcast_ref(),
+            _ => None,
+        }
+    }
+}
+
+/// Asks somebody: for secrets, and what programs want to know.
 pub trait Prompt {
-    /// The passphrase of `what` (`identity keys.txt`); `None` where nobody can or will answer.
+    /// The passphrase of `what` (`ssh key id_rsa`); `None` where nobody can or will answer.
     fn passphrase(&mut self, what: &str) -> Option<Zeroizing<String>>;
+
+    /// The passphrase of an identity file, under whose `cache_id` an agent may remember it.
+    fn file_passphrase(&mut self, origin: &str, _cache_id: &str) -> Option<Zeroizing<String>> {
+        self.passphrase(&format!("identity {origin}"))
+    }
+
+    /// The passphrase of that `cache_id` was wrong: nobody may remember it.
+    fn forget(&mut self, _cache_id: &str) {}
+
+    /// A secret that a program asks for: a PIN, a passphrase.
+    fn secret(&mut self, _program: &str, _question: &str) -> Option<Zeroizing<String>> {
+        None
+    }
+
+    /// A text that a program asks for, and that everybody may see.
+    fn line(&mut self, _program: &str, _question: &str) -> Option<Zeroizing<String>> {
+        None
+    }
+
+    /// Whether the answer to a program's question is `yes`; else it is `no`, where there is that.
+    fn choose(
+        &mut self,
+        _program: &str,
+        _question: &str,
+        _yes: &str,
+        _no: Option<&str>,
+    ) -> Option<bool> {
+        None
+    }
+
+    /// Shows what a program has to say; false where nobody sees it.
+    fn message(&mut self, _program: &str, _text: &str) -> bool {
+        false
+    }
 }
 
 /// What wraps data keys: all that this layer is given of the world outside for it.
@@ -203,6 +250,10 @@ pub struct Wrapper<'a> {
     pub random: &'a mut dyn Random,
     /// gpg, where there is one to ask.
     pub gpg: Option<&'a mut dyn Gpg>,
+    /// age plugins, where programs may be run.
+    pub plugins: Option<&'a mut dyn Plugins>,
+    /// Who those may ask.
+    pub prompt: Option<&'a mut dyn Prompt>,
     /// The time, in RFC 3339, to whole seconds: when new entries say that they were made.
     pub now: &'a str,
 }
@@ -214,6 +265,8 @@ impl<'a> Wrapper<'a> {
         Self {
             random,
             gpg: None,
+            plugins: None,
+            prompt: None,
             now: "1970-01-01T00:00:00Z",
         }
     }
@@ -225,6 +278,8 @@ pub struct Unlocker<'a> {
     pub age: &'a mut AgeIdentities,
     /// gpg, where there is one to ask.
     pub gpg: Option<&'a mut dyn Gpg>,
+    /// age plugins, where programs may be run; they may ask, so not before others may.
+    pub plugins: Option<&'a mut dyn Plugins>,
     /// What was opened before, and need not be again.
     pub opened: Option<&'a mut Opened>,
     /// Who to ask; `None` for as long as there is hope of opening the file without asking.
@@ -240,6 +295,7 @@ impl<'a> Unlocker<'a> {
         Self {
             age,
             gpg: None,
+            plugins: None,
             opened: None,
             prompt: None,
             held_back: false,

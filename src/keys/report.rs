@@ -4,6 +4,7 @@
 //! reason, wrapped at 60 columns behind `- | ` and `  | `; blank lines between all of them; at
 //! the end a paragraph wrapped at 75 columns.
 
+use super::age::AgeError;
 use super::{KeyTrial, Trial, UnwrapError};
 use crate::crypto::ShamirError;
 use std::fmt;
@@ -34,6 +35,17 @@ pub enum KeyError {
         /// Bytes of it.
         found: usize,
     },
+}
+
+impl KeyError {
+    /// True unless some identity is there, and only could not be used.
+    #[must_use]
+    pub fn lacks_identity(&self) -> bool {
+        let reasons = self.reasons().into_iter();
+        reasons
+            .filter_map(UnwrapError::age)
+            .all(AgeError::lacks_identity)
+    }
 }
 
 /// What became of a group.

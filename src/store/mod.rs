@@ -3,19 +3,25 @@
 //! A store knows how a format is written and nothing of keys. It parses a text
 //! into a [`Document`] and says which splices change one of its nodes.
 
-use crate::document::{Data, Document, NodeId, Span, Splice, Value};
+use crate::document::{Data, Document, NodeId, Span, Splice, Value, splice, unwiped};
 use zeroize::Zeroizing;
 
+mod binary;
 mod excerpt;
 mod json;
 mod yaml;
 
+pub use binary::{Binary, is_envelope};
 pub use excerpt::Excerpt;
 pub use json::Json;
 pub use yaml::Yaml;
 
-/// Every format.
-pub static STORES: [&dyn Store; 2] = [&Json, &Yaml];
+/// Every format. Where a text could be of several, the first of them is meant.
+pub static STORES: [&dyn Store; 3] = [&Json, &Yaml, &Binary];
+
+/// The ends of file names by which stock sops tells a format, in the case it wants; every other
+/// name means a binary file to it.
+const SOPS_SUFFIXES: [&str; 5] = [".yaml", ".yml", ".json", ".env", ".ini"];
 
 /// The store whose suffix `name` ends with.
 #[must_use]
@@ -23,6 +29,28 @@ pub fn by_file_name(name: &str) -> Option<&'static dyn Store> {
     let name = name.to_ascii_lowercase();
     let fits = |store: &&&dyn Store| store.suffixes().iter().any(|end| name.ends_with(end));
     STORES.iter().find(fits).copied()
+}
+
+/// Whether stock sops tells the format by `name`, too.
+#[must_use]
+pub fn is_name_of_sops(name: &str) -> bool {
+    SOPS_SUFFIXES.iter().any(|end| name.ends_with(end))
+}
+
+/// The store that an encrypted text shows to have been written with; `None` where it carries no
+/// metadata that any store finds.
+#[must_use]
+pub fn by_content(text: &[u8], options: ParseOptions) -> Option<&'static dyn Store> {
+    if is_envelope(text) {
+        return Some(&Binary);
+    }
+    // Without the word there is no metadata, and no need to try.
+    memchr::memmem::find(text, b"sops")?;
+    let carries = |store: &&&dyn Store| {
+        let document = store.parse(Zeroizing::new(text.to_vec()), options);
+        store.envelope().is_none() && document.is_ok_and(|document| document.has_metadata())
+    };
+    STORES.iter().find(carries).copied()
 }
 
 /// The store called `name`.
@@ -70,6 +98,9 @@ pub struct EmitError {
 pub struct ParseOptions {
     /// Accept a key that stands twice in one mapping.
     pub allow_duplicate_keys: bool,
+    /// The text is plaintext: in a format where that can be anything, what looks like an
+    /// encrypted file is none.
+    pub is_plain: bool,
 }
 
 /// How new text is laid out.
@@ -78,6 +109,15 @@ pub struct Layout {
     /// Columns a level, where the user chose it; in JSON 0 puts every value on a line of its own at the margin.
     /// `None`: as the text does it, else as sops does.
     pub indent: Option<usize>,
+}
+
+/// What stands around the one token of a file that is encrypted whole.
+pub trait Envelope: Sync {
+    /// Everything before the token.
+    fn head(&self, layout: Layout) -> Vec<u8>;
+
+    /// Everything behind the token.
+    fn tail(&self, metadata: &Data, layout: Layout) -> Vec<u8>;
 }
 
 /// A file format.
@@ -136,6 +176,29 @@ pub trait Store: Sync {
 
     /// Removes the metadata of every branch.
     fn detach(&self, document: &Document) -> Vec<Splice>;
+
+    /// The encrypted text with other metadata in the place of what it has.
+    ///
+    /// # Errors
+    /// [`ParseError`] where the text is of this format only with its metadata.
+    fn with_metadata(
+        &self,
+        document: &Document,
+        metadata: &Data,
+        layout: Layout,
+        options: ParseOptions,
+    ) -> Result<Vec<u8>, ParseError> {
+        let bare = splice(&document.source, &mut self.detach(document));
+        let bare = self.parse(bare, options)?;
+        let text = splice(&bare.source, &mut self.attach(&bare, metadata, layout));
+        drop(unwiped(bare.source));
+        Ok(unwiped(text))
+    }
+
+    /// The envelope, where a file of this format is encrypted whole, as one value.
+    fn envelope(&self) -> Option<&dyn Envelope> {
+        None
+    }
 
     /// Replaces the value at `id`, whatever it was, by `data`.
     ///

@@ -8,6 +8,8 @@
 
 mod support;
 
+mod age;
+mod agent;
 mod architecture;
 mod completion;
 mod config;
@@ -24,6 +26,7 @@ mod legacy;
 mod lossless;
 mod peers;
 mod pgp;
+mod plugins;
 mod readme;
 mod rotate;
 mod schema;

@@ -1,16 +1,23 @@
-//! age: recipients `age1…` and ssh keys.
+//! age: recipients `age1…`, post-quantum, of plugins, and ssh keys.
 
+mod bech32;
+mod hybrid;
 mod identity;
 mod locked;
+mod plugin;
 mod recipient;
 mod source;
+#[cfg(test)]
+mod vectors;
 
 pub use identity::AgeIdentities;
+pub use plugin::{Plugin, PluginError, Plugins};
 pub use recipient::RecipientProblem;
 pub use source::{AgeError, IdentityProblem, IdentitySource, Reason};
 
-use super::{Cause, MasterKey, Provider, Unlocker, UnwrapError, Wrapper, field};
+use super::{Cause, MasterKey, Prompt, Provider, Unlocker, UnwrapError, Wrapper, field};
 use crate::document::Data;
+use identity::Asking;
 use recipient::Recipient;
 use zeroize::Zeroizing;
 
@@ -73,9 +80,18 @@ impl MasterKey for AgeKey {
         self.enc.as_deref()
     }
 
-    fn wrap(&mut self, part: &[u8], _: &mut Wrapper<'_>) -> Result<(), Cause> {
+    fn wrap(&mut self, part: &[u8], wrapper: &mut Wrapper<'_>) -> Result<(), Cause> {
         let recipient: Recipient = self.recipient.trim().parse()?;
-        self.enc = Some(recipient.encrypt(part)?);
+        let mut nobody = Nobody;
+        let prompt: &mut dyn Prompt = match &mut wrapper.prompt {
+            Some(prompt) => &mut **prompt,
+            None => &mut nobody,
+        };
+        let host = wrapper.plugins.as_mut().map(|plugins| plugin::Host {
+            plugins: &mut **plugins,
+            prompt,
+        });
+        self.enc = Some(recipient.encrypt(part, host).map_err(cause)?);
         Ok(())
     }
 
@@ -83,9 +99,17 @@ impl MasterKey for AgeKey {
         let Some(enc) = &self.enc else {
             return Err(vec![UnwrapError::NotWrapped]);
         };
-        let opened = unlocker
-            .age
-            .open(self.id(), enc, unlocker.prompt.as_deref_mut());
+        let asking = match &mut unlocker.prompt {
+            Some(prompt) => Some(Asking {
+                prompt: &mut **prompt,
+                plugins: match &mut unlocker.plugins {
+                    Some(plugins) => Some(&mut **plugins),
+                    None => None,
+                },
+            }),
+            None => None,
+        };
+        let opened = unlocker.age.open(self.id(), enc, asking);
         unlocker.held_back |= unlocker.prompt.is_none() && unlocker.age.would_ask(self.id());
         opened.map_err(|error| vec![UnwrapError::Provider(Box::new(error))])
     }
@@ -103,12 +127,39 @@ impl MasterKey for AgeKey {
     }
 }
 
+/// The plugin's own error, where it is one.
+fn cause(error: ::age::EncryptError) -> Cause {
+    match error {
+        ::age::EncryptError::Io(error) => match error.downcast::<PluginError>() {
+            Ok(error) => error.into(),
+            Err(error) => error.into(),
+        },
+        error => error.into(),
+    }
+}
+
+/// Where nobody can be asked.
+struct Nobody;
+
+impl Prompt for Nobody {
+    fn passphrase(&mut self, _: &str) -> Option<Zeroizing<String>> {
+        None
+    }
+}
+
 /// A new X25519 identity, and the recipient that belongs to it.
 #[must_use]
 pub fn keygen() -> (Zeroizing<String>, String) {
     let identity = ::age::x25519::Identity::generate();
     let secret = Zeroizing::new(identity.to_string().expose_secret().to_owned());
     (secret, identity.to_public().to_string())
+}
+
+/// A new post-quantum identity, and the recipient that belongs to it.
+#[must_use]
+pub fn keygen_hybrid() -> (Zeroizing<String>, String) {
+    let identity = hybrid::Identity::generate();
+    (identity.to_text(), identity.to_public().to_string())
 }
 
 #[cfg(test)]
@@ -138,18 +189,22 @@ mod tests {
     }
 
     fn unwrap(key: &AgeKey, age: &mut AgeIdentities) -> Result<Vec<u8>, Vec<UnwrapError>> {
-        let mut unlocker = Unlocker::new(age);
-        key.unwrap(&mut unlocker).map(|part| part.to_vec())
+        key.unwrap(&mut Unlocker::new(age))
+            .map(|part| part.to_vec())
     }
 
     #[test]
     fn what_is_wrapped_for_a_new_identity_is_unwrapped_with_it() {
-        let (secret, recipient) = keygen();
-        assert!(secret.starts_with("AGE-SECRET-KEY-1"));
-        let mut key = AgeKey::new(&recipient).expect("recipient");
-        for part in [&[7; 32][..], &[8; 33]] {
-            wrap(&mut key, part).expect("wrapped");
-            assert_eq!(unwrap(&key, &mut identities(&secret)).expect("part"), part);
+        for (kind, (secret, recipient)) in [
+            ("AGE-SECRET-KEY-1", keygen()),
+            ("AGE-SECRET-KEY-PQ-1", keygen_hybrid()),
+        ] {
+            assert!(secret.starts_with(kind));
+            let mut key = AgeKey::new(&recipient).expect("recipient");
+            for part in [&[7; 32][..], &[8; 33]] {
+                wrap(&mut key, part).expect("wrapped");
+                assert_eq!(unwrap(&key, &mut identities(&secret)).expect("part"), part);
+            }
         }
     }
 
@@ -205,7 +260,10 @@ mod tests {
         let entry = Data::Map(vec![(b"recipient".to_vec(), Data::str("age1pq1qq"))]);
         let mut key = AgeKey::from_data(&entry);
         let error = wrap(&mut key, &[7; 32]).unwrap_err();
-        assert_eq!(error.downcast_ref(), Some(&RecipientProblem::PostQuantum));
+        assert!(matches!(
+            error.downcast_ref(),
+            Some(RecipientProblem::Hybrid(_))
+        ));
         let reasons = unwrap(&key, &mut identities("")).unwrap_err();
         assert!(matches!(reasons[..], [UnwrapError::NotWrapped]));
     }

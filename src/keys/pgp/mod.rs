@@ -267,10 +267,11 @@ mod tests {
     }
 
     fn wrap(key: &mut PgpKey, gpg: &mut Scripted) -> Result<(), String> {
+        let mut random = Counter(1);
         let mut wrapper = Wrapper {
-            random: &mut Counter(1),
             gpg: Some(gpg),
             now: "2026-01-02T03:04:05Z",
+            ..Wrapper::new(&mut random)
         };
         key.wrap(&[7; 32], &mut wrapper).map_err(|e| e.to_string())
     }

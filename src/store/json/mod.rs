@@ -295,7 +295,7 @@ mod tests {
             let start = at.index(bytes.len());
             let end = bytes.len().min(start + length);
             bytes.splice(start..end, by.bytes());
-            let options = ParseOptions { allow_duplicate_keys: true };
+            let options = ParseOptions { allow_duplicate_keys: true, ..ParseOptions::default() };
             let ours = Json.parse(Zeroizing::new(bytes.clone()), options).map(|_| ());
             if let Err(error) = serde_json::from_slice::<Other>(&bytes) {
                 let told = error.to_string();

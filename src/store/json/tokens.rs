@@ -45,7 +45,8 @@ fn document(source: &[u8], options: ParseOptions) -> Result<Document, ParseError
             0
         },
         options,
-        nodes: Vec::with_capacity(source.len() / 16),
+        // One long string may be most of a text.
+        nodes: Vec::with_capacity((source.len() / 16).min(1 << 20)),
         cooked: Zeroizing::default(),
         open: Vec::new(),
         beyond_sops: None,
@@ -689,6 +690,7 @@ mod tests {
     fn duplicate_keys_are_read_on_request_but_never_metadata() {
         let options = ParseOptions {
             allow_duplicate_keys: true,
+            ..ParseOptions::default()
         };
         let read = |text: &str| parse(Zeroizing::new(text.as_bytes().to_vec()), options);
         let document = read("{\"a\": 1, \"a\": {\"sops\": 1, \"sops\": 2}}").unwrap();

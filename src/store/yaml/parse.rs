@@ -613,6 +613,7 @@ mod tests {
         let twice = Zeroizing::new(b"a: 1\na: 2\n".to_vec());
         let allow = ParseOptions {
             allow_duplicate_keys: true,
+            ..ParseOptions::default()
         };
         assert!(parse(twice, allow).is_ok());
         let metadata = Zeroizing::new(b"sops: 1\nsops: 2\n".to_vec());

@@ -1,6 +1,6 @@
 //! A machine of its own for each test: a folder to work in, a home, a place for temporary files.
 
-use super::{Case, age_key, bulla, sops, testdata};
+use super::{Case, age_key, bulla, repository, sops, testdata};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -123,6 +123,16 @@ impl Sandbox {
         I::Item: AsRef<std::ffi::OsStr>,
     {
         Case::within(self, bulla()).args(args)
+    }
+
+    /// A command line of the program under test on a terminal of its own: after each question in
+    /// `talk` was seen, the answer behind it is typed. What the terminal shows is its stdout.
+    pub(crate) fn on_terminal(&self, talk: &[&str], args: &[&str]) -> Case {
+        Case::within(self, Path::new("python3"))
+            .args([repository("tests/it/support/terminal.py")])
+            .args(talk)
+            .args(["--".as_ref(), bulla().as_os_str()])
+            .args(args)
     }
 
     /// A command line of real sops, run in this sandbox as alice.
