@@ -25,8 +25,8 @@ type Running = Arc<Mutex<Option<(Instant, Vec<u8>)>>>;
 /// How long a single input may take.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// Pieces of the two languages, thrown in at random places.
-const PIECES: [&str; 48] = [
+/// Pieces of the languages, thrown in at random places.
+const PIECES: [&str; 58] = [
     "\n",
     "\r\n",
     "\r",
@@ -75,6 +75,16 @@ const PIECES: [&str; 48] = [
     "😀",
     "\\u00e9",
     "a: b\n",
+    "a = 1\n",
+    "a.b = ",
+    "[t]\n",
+    "[[t.u]]\n",
+    "\"\"\"",
+    "'''\n",
+    "07:32",
+    " = ",
+    "{a = ",
+    "inf",
 ];
 
 /// A small generator of random numbers (xorshift); the quality does not matter here.
@@ -187,15 +197,18 @@ fn fail(name: &str, what: &str, input: &[u8]) -> ! {
 fn seeds(target: &str) -> Vec<Vec<u8>> {
     let mut seeds = vec![
         b"a: 1\n".to_vec(),
+        b"a = 1\n".to_vec(),
         b"{\"a\": [1, true]}".to_vec(),
         b"[\"a\"][0].b".to_vec(),
     ];
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/plain");
+    let testdata = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
     let wanted = target.split('_').next().unwrap();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|end| end == wanted) {
-            seeds.push(std::fs::read(path).unwrap());
+    for folder in ["plain", "beyond-sops"] {
+        for entry in std::fs::read_dir(testdata.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|end| end == wanted) {
+                seeds.push(std::fs::read(path).unwrap());
+            }
         }
     }
     seeds

@@ -2,7 +2,7 @@
 //!
 //! Pure, and all or nothing: no byte of plaintext leaves before the MAC was verified.
 
-pub(crate) mod envelope;
+mod envelope;
 
 use crate::crypto::{
     DataKey, Digest, Mac, MacShare, OpenError, Sealer, Stash, Token, TokenError, TokenType,
@@ -215,6 +215,21 @@ impl<'k> Opener<'k> {
         }
         let other = || Sealer::new(self.data_key, token.cipher);
         self.other.get_or_init(other).open(token, aad, out)
+    }
+
+    /// Whether a token holds `plaintext`.
+    pub(crate) fn holds(
+        &self,
+        token: &Token<'_>,
+        aad: &[u8],
+        plaintext: &[u8],
+    ) -> Result<bool, OpenError> {
+        if token.cipher == self.usual.cipher() {
+            return self.usual.holds(token, aad, plaintext);
+        }
+        let mut opened = Zeroizing::new(Vec::new());
+        self.open(token, aad, &mut opened)?;
+        Ok(*opened == plaintext)
     }
 
     /// Compares the MAC of the file with that of its values; a warning where it is wrong and

@@ -62,5 +62,14 @@ golden indent-2-yaml.enc.yaml --indent 2 encrypt --age "$alice" nested.yaml
 golden yaml-to-json.enc.json encrypt --age "$alice" --output-type json nested.yaml
 golden json-to-yaml.enc.yaml encrypt --age "$alice" --output-type yaml types.json
 
+# Binary files, each beside its plaintext.
+mkdir "$out/binary"
+: > "$out/binary/nothing.bin"
+for byte in $(seq 0 255); do printf "\\x$(printf %x "$byte")"; done > "$out/binary/bytes.bin"
+for plain in bytes nothing; do
+    (cd "$out/binary" && "$sops" encrypt --age "$alice" "$plain.bin") > "$out/binary/$plain.enc.bin"
+    echo "| \`binary/$plain.enc.bin\` | \`sops encrypt --age A $plain.bin\`, in \`$out/binary\` |" >> "$out/README.md"
+done
+
 echo "$(ls "$out" | grep -c '\.enc\.') golden files in $out"
 ./make-pgp-goldens.sh "$sops"

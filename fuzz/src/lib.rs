@@ -16,9 +16,11 @@ use zeroize::Zeroizing;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: &[Target] = &[
     ("yaml_identity", yaml_identity),
     ("json_identity", json_identity),
+    ("binary_identity", binary_identity),
+    ("toml_identity", toml_identity),
     ("token", token),
     ("path", path),
 ];
@@ -48,6 +50,27 @@ pub fn yaml_identity(bytes: &[u8]) {
 /// What JSON parses, encrypts and decrypts to the same bytes.
 pub fn json_identity(bytes: &[u8]) {
     identity(store::by_name("json").expect("json is built in"), bytes);
+}
+
+/// Any bytes encrypt as a binary file and decrypt to the same bytes; and what looks like an
+/// encrypted one is read without harm.
+pub fn binary_identity(bytes: &[u8]) {
+    let store = store::by_name("binary").expect("binary is built in");
+    let read = parse(store, bytes);
+    let is_sealed = read.is_none_or(|document| document.has_metadata());
+    assert!(
+        !is_sealed || store::is_envelope(bytes),
+        "plain bytes are not taken as such"
+    );
+    let _ = store::by_content(bytes, ParseOptions::default());
+    if !is_sealed {
+        identity(store, bytes);
+    }
+}
+
+/// What TOML parses, encrypts and decrypts to the same bytes.
+pub fn toml_identity(bytes: &[u8]) {
+    identity(store::by_name("toml").expect("toml is built in"), bytes);
 }
 
 fn identity(store: &'static dyn Store, bytes: &[u8]) {

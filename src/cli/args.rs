@@ -1,8 +1,9 @@
 //! Groups of flags that several commands share.
 
-use crate::cli::failure::{Failure, Outcome, Status};
+use crate::cli::failure::{Failure, Outcome, Status, warn};
 use crate::store::{self, STORES, Store};
 use clap::Args;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// A format given by name.
@@ -216,6 +217,34 @@ pub struct Unlocking {
     /// Open the file though its MAC does not match.
     #[arg(long)]
     pub ignore_mac: bool,
+}
+
+/// Arguments behind those that a command has a use for.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Surplus {
+    #[arg(hide = true)]
+    surplus: Vec<OsString>,
+}
+
+impl Surplus {
+    /// Leaves them alone, as sops does, and says so.
+    pub fn warn(&self) {
+        if !self.surplus.is_empty() {
+            warn("more than one file given, all but the first are ignored");
+        }
+    }
+
+    /// Refuses them, as sops does; `takes` says what would be right.
+    ///
+    /// # Errors
+    /// Where there are any.
+    pub fn refuse(&self, takes: &str) -> Outcome {
+        if self.surplus.is_empty() {
+            return Ok(());
+        }
+        let message = format!("too many arguments: {takes}");
+        Err(Failure::new(Status::NoFile, message).hint("what has blanks in it needs quotes"))
+    }
 }
 
 /// Where a result goes.

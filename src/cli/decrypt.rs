@@ -1,14 +1,15 @@
 //! `bulla decrypt`: a file, or one value of it, in plaintext.
 
 use super::Context;
-use super::args::{Destination, Types, Unlocking};
+use super::args::{Destination, Surplus, Types, Unlocking};
 use super::failure::{Failure, Outcome, Status};
 use super::input::{self, Input, Purpose};
 use super::output::Content;
 use super::{save, unlock};
-use crate::document::{Data, Document, Path, Type, unwiped};
-use crate::store::{Layout, Store};
+use crate::document::{Data, Document, Kind, Node, NodeId, Path, Type, unwiped};
+use crate::store::{EmitError, Layout, Store};
 use clap::Args;
+use std::collections::HashSet;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
@@ -17,6 +18,8 @@ use zeroize::Zeroizing;
 pub struct Decrypt {
     /// The file; standard input without one.
     pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub surplus: Surplus,
     /// Print only the value at this path: `["database"]["hosts"][0]` or `database.hosts[0]`.
     #[arg(long, value_name = "PATH")]
     pub extract: Option<String>,
@@ -37,6 +40,7 @@ impl Decrypt {
     /// # Errors
     /// See [`Failure`].
     pub fn run(self, context: &Context) -> Outcome {
+        self.surplus.warn();
         save::check_destination(&self.destination, self.file.is_some())?;
         let path = self.extract_path()?;
         let purpose = if self.destination.in_place {
@@ -70,6 +74,7 @@ impl Decrypt {
 
 /// A plaintext in the output format.
 fn emitted(context: &Context, input: &Input, document: &Document) -> Outcome<Zeroizing<Vec<u8>>> {
+    check_keys(document).map_err(|error| Failure::from(error).of(&input.name))?;
     let layout = input.layout(context);
     let emitted = input.output.emit(&branches(document), layout);
     emitted.map_err(|error| Failure::from(error).of(&input.name))
@@ -103,6 +108,36 @@ pub fn convert(context: &Context, input: &Input, document: Document) -> Outcome<
     input::parse(&input.name, input.output, text, context.parsing_plain())
 }
 
+/// Refuses keys that would be lost where all keys are strings: collections, and those that would
+/// become equal to another key of their mapping.
+fn check_keys(document: &Document) -> Result<(), EmitError> {
+    let is_other = |node: &Node| node.is_key && (node.kind, node.ty) != (Kind::Scalar, Type::Str);
+    if !document.nodes.iter().any(is_other) {
+        return Ok(());
+    }
+    for (id, node) in document.nodes.iter().enumerate() {
+        let mut seen = HashSet::new();
+        if node.kind != Kind::Mapping || node.is_key {
+            continue;
+        }
+        let children = document.children(id as NodeId);
+        for key in children.filter(|&key| document.node(key).is_key) {
+            let kind = document.node(document.node(key).target).kind;
+            let problem = match kind {
+                Kind::Mapping | Kind::Sequence => "is a collection, and only a string has room",
+                Kind::Scalar if !seen.insert(document.key_text(key)) => {
+                    "is a string like another key of its mapping"
+                }
+                _ => continue,
+            };
+            let path = document.path(document.node(key).end);
+            let problem = format!("the key of {path} {problem}");
+            return Err(EmitError { problem });
+        }
+    }
+    Ok(())
+}
+
 /// Every branch as data; an empty one is an empty mapping.
 fn branches(document: &Document) -> Vec<Data> {
     let branches = document.branches.iter();
@@ -127,11 +162,13 @@ fn extract(
         return Err(Failure::new(Status::General, message));
     };
     let source = document.slice(document.node(id).span);
-    if document.value(id).ty == Type::Float && is_whole(source) {
+    let value = document.value(id);
+    let data = if value.ty == Type::Float && is_whole(source) && value.text != source {
         // A whole number too large for sops, which knows it as a rounded float only.
-        return Ok(Zeroizing::new(source.to_vec()));
-    }
-    let data = document.data(id);
+        Data::Scalar(Type::Int, Zeroizing::new(source.to_vec()))
+    } else {
+        document.data(id)
+    };
     spelled(input.output, data, input.layout(context))
         .map_err(|error| error.of(format!("{}: {path}", input.name)))
 }

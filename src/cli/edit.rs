@@ -3,16 +3,16 @@
 //! The plaintext is in a private directory while the editor runs, and goes with it on every
 //! way out. What was typed is never thrown away: a text that cannot be saved becomes a draft.
 
-use super::args::{Recipients, Selectors, Types, Unlocking};
+use super::args::{Recipients, Selectors, Surplus, Types, Unlocking};
 use super::configuration;
-use super::editor::Editor;
+use super::editor::{Editor, EditorError};
 use super::encrypt::{self, SealingFlags};
 use super::failure::{Failure, Outcome, Status, note, warn};
 use super::input::{self, Input, Purpose};
 use super::output::{self, Content};
 use super::private_dir::{self, PrivateDir};
 use super::save::{self, SOPS_VERSION, Sealing};
-use super::{Context, decrypt, draft, unlock};
+use super::{Context, decrypt, draft, process, unlock};
 use crate::crypto::{Cipher, DataKey, Stash};
 use crate::document::{Document, splice};
 use crate::metadata::Metadata;
@@ -29,6 +29,8 @@ use zeroize::Zeroizing;
 pub struct Edit {
     /// The file.
     pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub surplus: Surplus,
     /// Bring back the last edit of this file that could not be saved.
     #[arg(long)]
     pub resume: bool,
@@ -56,6 +58,7 @@ impl Edit {
     /// # Errors
     /// See [`Failure`].
     pub fn run(self, context: &Context) -> Outcome {
+        self.surplus.warn();
         let file = self.file.clone().ok_or_else(super::no_file)?;
         let editor = Editor::find(&context.environment)
             .map_err(|error| Failure::new(Status::Editor, error))?;
@@ -212,6 +215,9 @@ impl Session<'_> {
     ) -> Outcome<(Zeroizing<Vec<u8>>, Document)> {
         loop {
             let ended = editor.edit(path);
+            if let Err(error @ EditorError::Signal { signal, .. }) = ended {
+                self.end(directory, &error, signal);
+            }
             let text = directory.read(self.file).map_err(unwritable)?;
             let unchanged = *text == *self.start;
             if let Err(error) = ended {
@@ -236,6 +242,18 @@ impl Session<'_> {
                 }
             }
         }
+    }
+
+    /// Keeps what was typed and saved, and ends by `signal`, which removes the directory.
+    fn end(&self, directory: &PrivateDir, error: &EditorError, signal: i32) -> ! {
+        let failure = Failure::new(Status::Editor, error);
+        let text = directory.read(self.file).ok();
+        let changed = text.filter(|text| **text != *self.start);
+        match changed {
+            Some(text) => self.keep(&text, failure).print(),
+            None => failure.print(),
+        }
+        process::end_by(signal)
     }
 
     fn parsed(&self, text: &Zeroizing<Vec<u8>>) -> Outcome<Document> {

@@ -1,6 +1,6 @@
 //! `bulla encrypt`: a plaintext file becomes an encrypted one.
 
-use super::args::{Destination, Recipients, Selectors, Types, Unlocking};
+use super::args::{Destination, Recipients, Selectors, Surplus, Types, Unlocking};
 use super::configuration::{self, Plan};
 use super::failure::{Failure, Outcome, Status, warn};
 use super::input::{Input, Purpose};
@@ -22,6 +22,8 @@ use std::path::PathBuf;
 pub struct Encrypt {
     /// The file; standard input without one (then --filename-override is needed).
     pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub surplus: Surplus,
     #[command(flatten)]
     pub destination: Destination,
     #[command(flatten)]
@@ -87,6 +89,7 @@ impl Encrypt {
     /// # Errors
     /// See [`Failure`].
     pub fn run(self, context: &Context) -> Outcome {
+        self.surplus.warn();
         self.check()?;
         let purpose = if self.destination.in_place {
             Purpose::Change
@@ -231,7 +234,8 @@ pub fn say_clear(name: &str, document: &Document, selection: &Selection, sealed:
     let mut leaves = document.leaves(selection);
     while let Some(leaf) = leaves.advance() {
         let value = document.value(leaf.id);
-        if leaf.kind == LeafKind::Comment || value.ty == Type::Null {
+        let is_nothing = value.ty == Type::Null || value.text.is_empty();
+        if leaf.kind == LeafKind::Comment || is_nothing {
             continue;
         }
         values += 1;

@@ -14,6 +14,7 @@ use crate::keys::{
 use crate::metadata::MetadataError;
 use crate::store::EmitError;
 use std::fmt::Display;
+use std::io::Write;
 
 /// The exit statuses, with sops's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +50,10 @@ pub enum Status {
     NoFile = 100,
     /// The decryption order names a key type twice.
     DuplicateOrder = 112,
+    /// The program of `exec-env` or `exec-file` may not be executed; what shells say.
+    NotExecutable = 126,
+    /// There is no such program as `exec-env` or `exec-file` is to run; what shells say.
+    NoProgram = 127,
     /// No key opens the file.
     NoKey = 128,
     /// `edit` without a change.
@@ -131,31 +136,27 @@ impl Failure {
     }
 
     /// Prints the failure to stderr.
-    #[allow(
-        clippy::print_stderr,
-        reason = "the one place where errors are printed"
-    )]
     pub fn print(&self) {
-        eprintln!("bulla: {}", self.message);
+        say(format_args!("bulla: {}", self.message));
         for hint in &self.hints {
-            eprintln!("hint: {hint}");
+            say(format_args!("hint: {hint}"));
         }
     }
 }
 
 /// Prints a warning to stderr; the command goes on.
-#[allow(
-    clippy::print_stderr,
-    reason = "the one place where warnings are printed"
-)]
 pub fn warn(message: impl Display) {
-    eprintln!("bulla: warning: {message}");
+    say(format_args!("bulla: warning: {message}"));
 }
 
 /// Prints a note to stderr: something worth knowing about what was done.
-#[allow(clippy::print_stderr, reason = "the one place where notes are printed")]
 pub fn note(message: impl Display) {
-    eprintln!("bulla: {message}");
+    say(format_args!("bulla: {message}"));
+}
+
+/// The one place that prints to stderr. The terminal may be gone: no reason to stop.
+fn say(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 impl From<MetadataError> for Failure {

@@ -1,6 +1,6 @@
 //! `bulla filestatus`: whether a file is encrypted, without any key.
 
-use super::args::Types;
+use super::args::{Surplus, Types};
 use super::failure::{Failure, Outcome, Status};
 use super::input::{Input, Purpose};
 use super::{Context, output, unlock};
@@ -14,6 +14,8 @@ pub struct Filestatus {
     /// The file.
     pub file: Option<PathBuf>,
     #[command(flatten)]
+    pub surplus: Surplus,
+    #[command(flatten)]
     pub types: Types,
 }
 
@@ -23,6 +25,7 @@ impl Filestatus {
     /// # Errors
     /// Where the file cannot be read, or its metadata is broken.
     pub fn run(self, context: &Context) -> Outcome {
+        self.surplus.warn();
         let file = self.file.ok_or_else(super::no_file)?;
         let general = |failure: Failure| Failure {
             status: Status::General,

@@ -98,7 +98,9 @@ impl Flags {
             let text = argument.to_str().unwrap_or_default();
             if text == "--" {
                 words.push(argument);
-                first = first.or(Some(words.len())).filter(|_| arguments.len() > 0);
+                if arguments.len() > 0 {
+                    first = first.or(Some(words.len()));
+                }
                 words.extend(arguments);
                 break;
             }

@@ -11,6 +11,9 @@ mod edit;
 pub mod editor;
 mod encrypt;
 pub mod environment;
+mod exec;
+mod exec_env;
+mod exec_file;
 mod explain;
 mod failure;
 mod filestatus;
@@ -35,10 +38,12 @@ mod replacement;
 mod reuse;
 mod rotate;
 mod save;
+mod serve;
 mod set;
 mod unlock;
 mod unset;
 mod updatekeys;
+mod user;
 mod why;
 mod words;
 
@@ -81,6 +86,8 @@ enum Command {
     Updatekeys(updatekeys::Updatekeys),
     Groups(groups::Groups),
     Filestatus(filestatus::Filestatus),
+    ExecEnv(Box<exec_env::ExecEnv>),
+    ExecFile(Box<exec_file::ExecFile>),
     Init(init::Init),
     Keygen(init::Keygen),
     Explain(Box<explain::Explain>),
@@ -149,11 +156,11 @@ pub fn run() -> ExitCode {
             .as_slice()
         {
             [] => Err(no_file()),
-            [only] if only == "--version" => version(&program),
+            [only] if only == "--version" => version(&program).map(|()| ExitCode::SUCCESS),
             _ => dispatch(arguments),
         });
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             failure.print();
             ExitCode::from(failure.status as u8)
@@ -161,11 +168,12 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn dispatch(arguments: Vec<OsString>) -> Outcome {
+/// The status is another than success only where it is that of a command that was run.
+fn dispatch(arguments: Vec<OsString>) -> Outcome<ExitCode> {
     let name = OsString::from("bulla");
     let cli = match Cli::try_parse_from(std::iter::once(name).chain(arguments)) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&error).map(|()| ExitCode::SUCCESS),
     };
     if !cli.global.keyservice.is_empty() {
         failure::warn("--keyservice: this version asks no key services, it uses local keys only");
@@ -181,7 +189,9 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome {
         environment: Environment::of_process(),
         opened: RefCell::default(),
     };
-    match cli.command {
+    let done = match cli.command {
+        Command::ExecEnv(command) => return command.run(&context),
+        Command::ExecFile(command) => return command.run(&context),
         Command::Encrypt(command) => command.run(&context),
         Command::Decrypt(command) => command.run(&context),
         Command::Edit(command) => command.run(&context),
@@ -197,7 +207,8 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome {
         Command::Why(command) => command.run(&context),
         Command::Config(command) => command.run(&context),
         Command::Completion(command) => command.run(),
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// Help goes to standard output; a wrong use is status 1, as with sops.
@@ -206,14 +217,29 @@ fn usage(error: &clap::Error) -> Outcome {
         return output::stdout(error.render().to_string().as_bytes())
             .map_err(|error| Failure::new(Status::Unwritable, error));
     }
-    if let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg)
-        && error.kind() == ErrorKind::UnknownArgument
-        && !word.starts_with('-')
-    {
+    let word = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(word)) if error.kind() == ErrorKind::UnknownArgument => word,
+        _ => return told(error),
+    };
+    if !word.starts_with('-') {
         // it may be half of a value that was not quoted
         return Err(Failure::new(Status::General, "too many arguments")
             .hint("a value with blanks in it needs quotes; `--help` lists what a command takes"));
     }
+    if is_about_exec(error) {
+        let message = format!("unexpected argument {word}");
+        return Err(Failure::new(Status::General, message)
+            .hint("the flags of a program stand behind `--`: FILE -- PROGRAM -x"));
+    }
+    told(error)
+}
+
+/// Whether the command is one that runs another, whose flags are easily taken for its own.
+fn is_about_exec(error: &clap::Error) -> bool {
+    error.render().to_string().contains("Usage: bulla exec-")
+}
+
+fn told(error: &clap::Error) -> Outcome {
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     Err(Failure::new(Status::General, text.trim_end()))

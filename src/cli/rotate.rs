@@ -1,7 +1,7 @@
 //! `bulla rotate`: a new data key, and with it new tokens for everything.
 
 use super::Context;
-use super::args::{Destination, Types, Unlocking};
+use super::args::{Destination, Surplus, Types, Unlocking};
 use super::configuration;
 use super::decrypt::convert;
 use super::failure::{Failure, Outcome, Status, warn};
@@ -20,6 +20,8 @@ use std::path::PathBuf;
 pub struct Rotate {
     /// The file.
     pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub surplus: Surplus,
     #[command(flatten)]
     pub destination: Destination,
     #[command(flatten)]
@@ -47,6 +49,7 @@ impl Rotate {
     /// # Errors
     /// See [`Failure`].
     pub fn run(self, context: &Context) -> Outcome {
+        self.surplus.warn();
         let file = self.file.as_deref().ok_or_else(super::no_file)?;
         save::check_destination(&self.destination, true)?;
         let purpose = if self.destination.in_place {

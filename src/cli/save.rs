@@ -59,12 +59,15 @@ pub fn seal(
         },
     )
     .map_err(|error| Failure::from(error).of(name))?;
-    say_beyond_sops(name, document, sealing.cipher);
+    say_beyond_sops(name, store, document, sealing.cipher);
     Ok(encrypted)
 }
 
-fn say_beyond_sops(name: &str, document: &Document, cipher: Cipher) {
+fn say_beyond_sops(name: &str, store: &dyn Store, document: &Document, cipher: Cipher) {
     let why = match document.beyond_sops {
+        _ if !store.is_known_to_sops() => {
+            format!("it has no format named {}", store.name())
+        }
         _ if cipher != Cipher::Aes256Gcm => format!("its cipher is {}", cipher.name()),
         Some((BeyondSops::Root, _)) => "its root is not a mapping".to_owned(),
         Some((BeyondSops::Key, id)) => {

@@ -1,6 +1,6 @@
 //! `bulla set`: one value of an encrypted file.
 
-use super::args::{Types, Unlocking};
+use super::args::{Surplus, Types, Unlocking};
 use super::failure::{Failure, Outcome, Status};
 use super::input::{self, Input, Purpose};
 use super::save::{self, Sealing};
@@ -27,6 +27,8 @@ pub struct Set {
     /// The value, as JSON; with --value-file the name of a file that holds it.
     #[arg(allow_hyphen_values = true)]
     pub value: Option<String>,
+    #[command(flatten)]
+    pub surplus: Surplus,
     /// Read the value from the file that the third argument names.
     #[arg(long)]
     pub value_file: bool,
@@ -54,6 +56,8 @@ impl Set {
     /// # Errors
     /// See [`Failure`].
     pub fn run(self, context: &Context) -> Outcome {
+        self.surplus
+            .refuse("set takes a file, a path and a value")?;
         if self.value_file && self.value_stdin {
             let message = "--value-file and --value-stdin exclude one another";
             return Err(Failure::new(Status::General, message));

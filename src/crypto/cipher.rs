@@ -16,6 +16,10 @@ use zeroize::Zeroizing;
 /// The bytes of an authentication tag, for either cipher.
 const TAG: usize = 16;
 
+/// Bytes of a large value that are decrypted at once: whole blocks of the cipher, and whole
+/// groups of base64.
+const PIECE: usize = 12 << 10;
+
 /// Base64 as Go reads it: with padding, whatever stands in the unused bits of the last digit.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &ALPHABET,
@@ -275,6 +279,51 @@ impl Sealer {
         Ok(text.len())
     }
 
+    /// Whether `token`, bound to `aad`, opens to `plaintext`. Nothing is kept of what it holds,
+    /// and of a token as we write it there is never more than a piece.
+    ///
+    /// # Errors
+    /// [`OpenError`] where it does not open.
+    pub fn holds(
+        &self,
+        token: &Token<'_>,
+        aad: &[u8],
+        plaintext: &[u8],
+    ) -> Result<bool, OpenError> {
+        if let Some(holds) = self.holds_by_pieces(token, aad, plaintext) {
+            return Ok(holds);
+        }
+        let mut opened = Zeroizing::new(Vec::new());
+        self.open(token, aad, &mut opened)?;
+        Ok(*opened == plaintext)
+    }
+
+    /// As [`Sealer::holds`]; `None` where only opening the token whole can tell.
+    fn holds_by_pieces(&self, token: &Token<'_>, aad: &[u8], plaintext: &[u8]) -> Option<bool> {
+        let Engine::Aes { aes, .. } = &self.0 else {
+            return None;
+        };
+        let (mut iv, mut tag) = ([0; 48], [0; 18]);
+        let iv_len = BASE64.decode_slice(token.iv, &mut iv).ok()?;
+        let tag_len = BASE64.decode_slice(token.tag, &mut tag).ok()?;
+        if token.cipher != self.cipher() || iv_len == 0 || tag_len != TAG {
+            return None;
+        }
+        let mut pieces = gcm::Pieces::new(aes, &iv[..iv_len], aad);
+        let mut piece = Zeroizing::new([0; PIECE]);
+        let (mut rest, mut same) = (plaintext, true);
+        for text in token.data.chunks(PIECE / 3 * 4) {
+            let len = BASE64.decode_slice(text, &mut piece[..]).ok()?;
+            let found = &mut piece[..len];
+            pieces.next(found);
+            let (expected, behind) = rest.split_at_checked(len)?;
+            same &= *expected == *found;
+            rest = behind;
+        }
+        let is_genuine = pieces.is_genuine(tag.first_chunk()?);
+        is_genuine.then_some(same && rest.is_empty())
+    }
+
     /// Decrypts `text` in place; leaves it as it is where that fails.
     fn decrypt(
         &self,
@@ -364,4 +413,55 @@ fn decode(text: &[u8], out: &mut [u8]) -> Option<usize> {
         return None;
     }
     BASE64.decode_slice(text, out).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::SystemRandom;
+    use proptest::prelude::*;
+
+    fn sealed(sealer: &Sealer, plaintext: &[u8]) -> Vec<u8> {
+        let mut token = b"before".to_vec();
+        let mut random = SystemRandom;
+        let mut nonces = Nonces::new(&mut random);
+        let done = sealer.seal(plaintext, TokenType::Str, b"a:", &mut nonces, &mut token);
+        done.unwrap();
+        token.split_off("before".len())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn a_token_holds_what_was_sealed_and_nothing_else(
+            len in prop_oneof![1..100_usize, 12_200..12_400_usize, 24_500..24_700_usize],
+            at in any::<prop::sample::Index>(),
+            seed: u8,
+        ) {
+            let key = DataKey::from_bytes(&[7; 32]).unwrap();
+            for cipher in Cipher::ALL {
+                let sealer = Sealer::new(&key, cipher);
+                let plaintext: Vec<u8> = (0..len).map(|n| (n as u8).wrapping_mul(seed | 1)).collect();
+                let text = sealed(&sealer, &plaintext);
+                let token = Token::parse(&text).unwrap();
+                prop_assert_eq!(token.text.len(), text.len());
+                let mut opened = Zeroizing::new(Vec::new());
+                sealer.open(&token, b"a:", &mut opened).unwrap();
+                prop_assert_eq!(&*opened, &plaintext);
+                let holds = |token: &Token<'_>, plain: &[u8]| sealer.holds(token, b"a:", plain);
+                prop_assert_eq!(holds(&token, &plaintext), Ok(true));
+                let mut other = plaintext.clone();
+                other[at.index(len)] ^= 1;
+                prop_assert_eq!(holds(&token, &other), Ok(false));
+                prop_assert_eq!(holds(&token, &plaintext[1..]), Ok(false));
+                prop_assert_eq!(holds(&token, &[&plaintext[..], b"x"].concat()), Ok(false));
+                prop_assert_eq!(sealer.holds(&token, b"b:", &plaintext), Err(OpenError::Forged));
+                let mut forged = token.data.to_vec();
+                let place = at.index(len.div_ceil(3)) * 4;
+                forged[place] = if forged[place] == b'A' { b'B' } else { b'A' };
+                let forged = Token { data: &forged, ..token };
+                prop_assert_eq!(holds(&forged, &plaintext), Err(OpenError::Forged));
+            }
+        }
+    }
 }

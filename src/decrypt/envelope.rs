@@ -7,9 +7,8 @@ use crate::metadata::Metadata;
 use zeroize::Zeroizing;
 
 /// The value of a file that was opened.
-pub(crate) struct Opened {
-    /// The plaintext.
-    pub(crate) text: Zeroizing<Vec<u8>>,
+struct Opened {
+    text: Zeroizing<Vec<u8>>,
     /// Whether the MAC covers it.
     hashed: bool,
 }
@@ -33,7 +32,7 @@ pub(super) fn decrypt(
 }
 
 /// Opens the one value of `document`; whether the MAC fits is for the caller to say.
-pub(crate) fn open(
+fn open(
     document: &Document,
     metadata: &Metadata,
     opener: &Opener<'_>,

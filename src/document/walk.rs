@@ -99,9 +99,12 @@ pub struct Leaves<'d, M> {
     key: std::ops::Range<NodeId>,
 }
 
-#[derive(Clone, Copy)]
-enum Way {
+/// One step on the way to a leaf.
+#[derive(Clone, Copy, Debug)]
+pub enum Way {
+    /// Under a key, by its node.
     Key(NodeId),
+    /// Into a list; comments do not count.
     Index(usize),
 }
 
@@ -148,6 +151,12 @@ impl<M: Marking> Leaves<'_, M> {
     #[must_use]
     pub fn path(&self) -> Path {
         Path(self.steps.iter().map(|way| self.named(*way)).collect())
+    }
+
+    /// The steps to the leaf just given; for a comment those to its container.
+    #[must_use]
+    pub fn way(&self) -> &[Way] {
+        &self.steps
     }
 
     /// The path of the outermost alias that led to the leaf just given;

@@ -9,15 +9,17 @@ use zeroize::Zeroizing;
 mod binary;
 mod excerpt;
 mod json;
+mod toml;
 mod yaml;
 
 pub use binary::{Binary, is_envelope};
 pub use excerpt::Excerpt;
 pub use json::Json;
+pub use toml::Toml;
 pub use yaml::Yaml;
 
 /// Every format. Where a text could be of several, the first of them is meant.
-pub static STORES: [&dyn Store; 3] = [&Json, &Yaml, &Binary];
+pub static STORES: [&dyn Store; 4] = [&Json, &Toml, &Yaml, &Binary];
 
 /// The ends of file names by which stock sops tells a format, in the case it wants; every other
 /// name means a binary file to it.
@@ -131,6 +133,11 @@ pub trait Store: Sync {
 
     /// The ends of file names that tell this format, with their dot, in lower case.
     fn suffixes(&self) -> &'static [&'static str];
+
+    /// Whether stock sops has a store for this format, too.
+    fn is_known_to_sops(&self) -> bool {
+        true
+    }
 
     /// Parses `source`, in memory proportional to it, without recursion.
     ///

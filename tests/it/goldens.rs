@@ -152,7 +152,9 @@ fn a_post_quantum_file_names_the_key_it_wants() {
 fn no_file_of_sops_3_13_is_forgotten() {
     for name in testdata_names("sops-3.13.2") {
         let known = SOPS_3_13.iter().any(|(known, ..)| *known == name);
-        assert!(known || !name.contains(".enc."), "{name}");
+        // Binary files have a test of their own.
+        let other = !name.contains(".enc.") || name.ends_with(".bin");
+        assert!(known || other, "{name}");
     }
 }
 

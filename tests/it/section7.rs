@@ -598,3 +598,61 @@ fn golden_list_comments_of_sops_are_comments_again() {
     }
     assert_eq!(out.text().matches("- ").count(), 3, "{}", out.text());
 }
+
+#[test]
+fn no_15_line_ends_and_backslashes_reach_an_environment_as_they_are() {
+    let sandbox = round_trip("f.yaml", "a: 'x\\ny'\nb: \"x\\ny\"\nc: \"x\\r\"\nd: ~\n");
+    let args = [
+        "exec-env",
+        "f.yaml",
+        "printf '%s|' \"$a\" \"$b\" \"$c\" \"$d\"",
+    ];
+    sandbox
+        .bulla(args)
+        .expect_stdout("x\\ny|x\ny|x\r|<nil>|")
+        .run();
+    sandbox
+        .sops(args)
+        .expect_stdout("x\\ny|x\ny|x\r|<nil>|")
+        .run();
+}
+
+#[test]
+fn no_27_a_path_is_one_argument_and_a_pipe_can_be_read_again() {
+    let sandbox = round_trip("f.yaml", "a: 1\n");
+    sandbox
+        .bulla([
+            "exec-file",
+            "--filename",
+            "a b",
+            "f.yaml",
+            "--",
+            "cat",
+            "{}",
+            "{}",
+        ])
+        .expect_stdout("a: 1\na: 1\n")
+        .run();
+}
+
+#[test]
+fn no_32_and_33_exec_env_takes_its_flags_anywhere_and_knows_types() {
+    let sandbox = round_trip("f.yaml", "a: 1\n");
+    let text = sandbox
+        .read_text("f.yaml")
+        .replace("lastmodified: \"2", "lastmodified: \"3");
+    sandbox.file("f.txt", text);
+    sandbox
+        .bulla([
+            "exec-env",
+            "f.txt",
+            "--pristine",
+            "env",
+            "--ignore-mac",
+            "--input-type",
+            "yaml",
+        ])
+        .expect_stdout_has("a=1\n")
+        .expect_stderr_has("the MAC does not match and is ignored")
+        .run();
+}

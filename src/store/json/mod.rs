@@ -11,6 +11,7 @@ use super::{EmitError, Layout, ParseError, ParseOptions, Store};
 use crate::document::{Data, Document, NodeId, Span, Splice, Value};
 use emit::Form;
 use spell::Escapes;
+pub(super) use spell::append;
 use zeroize::Zeroizing;
 
 /// The JSON store.
@@ -119,7 +120,7 @@ impl Store for Json {
             }
         };
         let mut text = self.emit_value(data, layout)?;
-        spell::append(&mut text, b"\n");
+        append(&mut text, b"\n");
         Ok(text)
     }
 
