@@ -26,7 +26,7 @@ type Running = Arc<Mutex<Option<(Instant, Vec<u8>)>>>;
 const LONGEST: Duration = Duration::from_secs(10);
 
 /// Pieces of the languages, thrown in at random places.
-const PIECES: [&str; 58] = [
+const PIECES: &[&str] = &[
     "\n",
     "\r\n",
     "\r",
@@ -85,6 +85,22 @@ const PIECES: [&str; 58] = [
     " = ",
     "{a = ",
     "inf",
+    "A=",
+    "export ",
+    "\\n",
+    "\n\n",
+    " \n",
+    "`",
+    "\"\"\"",
+    "=",
+    ";",
+    " ; c",
+    "\\\n",
+    "[s]\n",
+    "- = ",
+    "#\n# a\n",
+    "\u{a0}",
+    "[DEFAULT]",
 ];
 
 /// A small generator of random numbers (xorshift); the quality does not matter here.
@@ -202,7 +218,10 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
         b"[\"a\"][0].b".to_vec(),
     ];
     let testdata = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
-    let wanted = target.split('_').next().unwrap();
+    let wanted = match target.split('_').next().unwrap() {
+        "dotenv" => "env",
+        other => other,
+    };
     for folder in ["plain", "beyond-sops"] {
         for entry in std::fs::read_dir(testdata.join(folder)).unwrap() {
             let path = entry.unwrap().path();

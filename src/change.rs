@@ -60,6 +60,7 @@ pub fn set(
     if path.0.is_empty() {
         return Err(ChangeError::EmptyPath);
     }
+    let data = &store.held(data.clone());
     let Some(root) = document.branches.first().and_then(|b| b.root) else {
         return append(store, document, None, &path.0, data, layout).map(Some);
     };

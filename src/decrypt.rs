@@ -11,7 +11,7 @@ use crate::document::scalar::is_plain_int;
 use crate::document::share::{Share, WHOLE, shares, side_by_side};
 use crate::document::{
     Document, Leaf, LeafKind, Leaves, NoMarking, NodeId, Path, Splice, Type, Value, canonical,
-    drop_contained, splice,
+    drop_contained, same_leaves, splice,
 };
 use crate::metadata::{Metadata, Selection, Spelling};
 use crate::store::{ParseOptions, Store};
@@ -116,6 +116,7 @@ pub fn decrypt(
         return envelope::decrypt(document, metadata, &opener, options, stash);
     }
     let mut spellings = open_spellings(&opener, metadata);
+    let whole = spellings.remove(Spelling::WHOLE);
     let file = File {
         document,
         store,
@@ -124,7 +125,7 @@ pub fn decrypt(
     };
     let (mut opening, mac) = file.open(&spellings, stash)?;
     if let Some(stash) = opening.stash.take() {
-        remember_spellings(stash, metadata, &spellings);
+        remember_spellings(stash, metadata, &spellings, whole.as_ref());
     }
     let mut warnings = std::mem::take(&mut opening.warnings);
     warnings.extend(opener.verify_mac(&mac.finish(), metadata, options.ignore_mac)?);
@@ -141,7 +142,21 @@ pub fn decrypt(
         spellings.retain(|path, _| round < MISSPELLED_ROUNDS && !wrong.contains(path));
         text = file.open(&spellings, None)?.0.finish().0;
     }
+    if let Some(whole) = whole.filter(|whole| is_same(store, options.parsing, whole, &text)) {
+        text = whole;
+    }
     Ok(Decrypted { text, warnings })
+}
+
+/// Whether two texts hold the same values and comments.
+fn is_same(
+    store: &dyn Store,
+    parsing: ParseOptions,
+    one: &Zeroizing<Vec<u8>>,
+    other: &Zeroizing<Vec<u8>>,
+) -> bool {
+    let parse = |text: &Zeroizing<Vec<u8>>| store.parse(text.clone(), parsing);
+    matches!((parse(one), parse(other)), (Ok(one), Ok(other)) if same_leaves(&one, &other))
 }
 
 /// How often single spellings are dropped before all of them are.
@@ -165,9 +180,15 @@ fn open_spellings(opener: &Opener<'_>, metadata: &Metadata) -> Spellings {
     opened
 }
 
-fn remember_spellings(stash: &mut Stash, metadata: &Metadata, opened: &Spellings) {
+fn remember_spellings(
+    stash: &mut Stash,
+    metadata: &Metadata,
+    opened: &Spellings,
+    whole: Option<&Zeroizing<Vec<u8>>>,
+) {
     for spelling in &metadata.bulla.spelling {
-        if let Some(text) = opened.get(&spelling.path) {
+        let whole = whole.filter(|_| spelling.path == Spelling::WHOLE);
+        if let Some(text) = opened.get(&spelling.path).or(whole) {
             let aad = Spelling::aad(&spelling.path);
             stash.remember(&aad, TokenType::Str, text, spelling.token.as_bytes());
         }

@@ -13,7 +13,7 @@ use crate::decrypt::{self, DecryptError, DecryptOptions};
 use crate::document::share::{Share, WHOLE, shares, side_by_side};
 use crate::document::{
     Document, Kind, Leaf, LeafKind, Leaves, NodeId, Path, Splice, Type, Value, canonical,
-    drop_contained, splice, unwiped,
+    drop_contained, same_leaves, splice, unwiped,
 };
 use crate::metadata::{Metadata, Selection, Spelling};
 use crate::store::{Layout, ParseError, ParseOptions, Store};
@@ -90,6 +90,26 @@ pub fn encrypt(document: &Document, how: Encryption<'_>) -> Result<Encrypted, En
     if let Some(envelope) = how.store.envelope() {
         return envelope::encrypt(document, envelope, how);
     }
+    let mut splices = how.store.normal_form(document);
+    if splices.is_empty() {
+        return encrypt_normal(document, &document.source, how);
+    }
+    let text = splice(&document.source, &mut splices);
+    let normal = how.store.parse(text, how.parsing);
+    let normal = normal.map_err(EncryptError::SelfCheckParse)?;
+    if !same_leaves(document, &normal) {
+        let offset = splices[0].span.range().start;
+        return Err(EncryptError::SelfCheck { offset });
+    }
+    encrypt_normal(&normal, &document.source, how)
+}
+
+/// Encrypts a document in normal form, whose text was `original` before.
+fn encrypt_normal(
+    document: &Document,
+    original: &Zeroizing<Vec<u8>>,
+    how: Encryption<'_>,
+) -> Result<Encrypted, EncryptError> {
     let Encryption {
         store,
         parsing,
@@ -114,11 +134,14 @@ pub fn encrypt(document: &Document, how: Encryption<'_>) -> Result<Encrypted, En
     };
     let Tokens {
         mut splices,
-        spellings,
+        mut spellings,
         mac,
         sealed,
         clear,
     } = file.seal(&mut stash)?;
+    if document.source != *original {
+        spellings.push((Spelling::WHOLE.to_owned(), original.clone()));
+    }
     let mut draws = &random;
     let mut seal = Seal::new(&sealer, Nonces::new(&mut draws), &mut stash);
     let aad = metadata.last_modified.as_bytes();
@@ -143,6 +166,7 @@ pub fn encrypt(document: &Document, how: Encryption<'_>) -> Result<Encrypted, En
     }
     let check = Check {
         plain: document,
+        original,
         store,
         parsing,
         metadata: &metadata,
@@ -222,6 +246,8 @@ impl File<'_, '_> {
             seal: Seal::new(self.sealer, Nonces::new(&mut draws), stash),
             pending: None,
             in_place,
+            last_covered: false,
+            last_comment: None,
             made: ShareTokens {
                 mac: MacShare::new(share.start == 0, self.metadata.mac_only_encrypted),
                 splices: Vec::with_capacity(self.document.nodes.len() / 2),
@@ -341,6 +367,10 @@ struct Sealing<'a, 'r> {
     seal: Seal<'a, 'r>,
     pending: Option<Pending>,
     in_place: &'a [bool],
+    /// Whether the value that was met last is encrypted.
+    last_covered: bool,
+    /// The comment that was met last, and whether it is encrypted.
+    last_comment: Option<(NodeId, bool)>,
     made: ShareTokens,
 }
 
@@ -351,8 +381,10 @@ impl<'a> Sealing<'a, '_> {
         while number < share.end
             && let Some(leaf) = leaves.advance()
         {
+            // What comes before a share says how its first comment is taken.
+            let covered = self.covers(&leaf);
             if share.contains(&number) {
-                self.leaf(&leaf, &leaves)?;
+                self.leaf(&leaf, covered, &leaves)?;
             }
             number += 1;
         }
@@ -364,13 +396,14 @@ impl<'a> Sealing<'a, '_> {
     fn leaf(
         &mut self,
         leaf: &Leaf,
+        covered: bool,
         leaves: &Leaves<'_, &'a Selection>,
     ) -> Result<(), EncryptError> {
         if self.pending.as_ref().map(|p| p.alias) != leaf.via {
             self.finish_alias();
         }
         match leaf.kind {
-            LeafKind::Comment => self.comment(leaf, leaves),
+            LeafKind::Comment => self.comment(leaf, covered, leaves),
             LeafKind::Value => self.value(leaf, leaves),
         }
     }
@@ -402,11 +435,12 @@ impl<'a> Sealing<'a, '_> {
     fn comment(
         &mut self,
         leaf: &Leaf,
+        covered: bool,
         leaves: &Leaves<'_, &'a Selection>,
     ) -> Result<(), EncryptError> {
         let text = self.document.value(leaf.id).text;
         // A comment that did not open when the file was read stays the token that it is.
-        if text.is_empty() || !self.selection.covers(leaf) || Token::looks_like(text) {
+        if text.is_empty() || !covered || Token::looks_like(text) {
             return Ok(());
         }
         let token = self.seal.token(text, TokenType::Comment, leaves.aad())?;
@@ -418,6 +452,25 @@ impl<'a> Sealing<'a, '_> {
             .push(self.store.seal(self.document, leaf.id, token));
         self.made.sealed += 1;
         Ok(())
+    }
+
+    /// Whether a leaf is encrypted. A comment that may be a part of a value is as the value is;
+    /// where comments decide, a part of the comment above the value, and as that is.
+    fn covers(&mut self, leaf: &Leaf) -> bool {
+        let covered = self.selection.covers(leaf);
+        if leaf.kind == LeafKind::Value {
+            self.last_covered = covered;
+            return covered;
+        }
+        if !self.store.belongs_to_value(self.document, leaf.id) {
+            self.last_comment = Some((leaf.id, covered));
+            return covered;
+        }
+        match self.last_comment {
+            _ if !self.selection.is_by_comment() => covered || self.last_covered,
+            Some((id, above)) if id + 1 == leaf.id => above,
+            _ => covered,
+        }
     }
 
     fn value(
@@ -552,6 +605,8 @@ impl<'a> Sealing<'a, '_> {
 /// The self-check: what was written decrypts to what was read.
 struct Check<'a> {
     plain: &'a Document,
+    /// What must come back.
+    original: &'a [u8],
     store: &'a dyn Store,
     parsing: ParseOptions,
     metadata: &'a Metadata,
@@ -582,10 +637,10 @@ impl Check<'_> {
             None,
         )
         .map_err(|error| EncryptError::SelfCheckDecrypt(Box::new(error)))?;
-        if *back.text == *self.plain.source {
+        if *back.text == *self.original {
             return Ok(document.source);
         }
-        let pairs = back.text.iter().zip(self.plain.source.iter());
+        let pairs = back.text.iter().zip(self.original);
         let offset = pairs.take_while(|(a, b)| a == b).count();
         Err(EncryptError::SelfCheck { offset })
     }

@@ -19,6 +19,8 @@ pub type Target = (&'static str, fn(&[u8]));
 pub const TARGETS: &[Target] = &[
     ("yaml_identity", yaml_identity),
     ("json_identity", json_identity),
+    ("dotenv_identity", dotenv_identity),
+    ("ini_identity", ini_identity),
     ("binary_identity", binary_identity),
     ("toml_identity", toml_identity),
     ("token", token),
@@ -44,12 +46,38 @@ static KEYS: LazyLock<KeyGroups> = LazyLock::new(|| {
 
 /// What YAML parses, encrypts and decrypts to the same bytes.
 pub fn yaml_identity(bytes: &[u8]) {
-    identity(store::by_name("yaml").expect("yaml is built in"), bytes);
+    identity(
+        store::by_name("yaml").expect("yaml is built in"),
+        bytes,
+        &Selection::default(),
+    );
 }
 
 /// What JSON parses, encrypts and decrypts to the same bytes.
 pub fn json_identity(bytes: &[u8]) {
-    identity(store::by_name("json").expect("json is built in"), bytes);
+    identity(
+        store::by_name("json").expect("json is built in"),
+        bytes,
+        &Selection::default(),
+    );
+}
+
+/// What dotenv parses, encrypts and decrypts to the same bytes.
+pub fn dotenv_identity(bytes: &[u8]) {
+    flat_identity(store::by_name("dotenv").expect("dotenv is built in"), bytes);
+}
+
+/// What INI parses, encrypts and decrypts to the same bytes.
+pub fn ini_identity(bytes: &[u8]) {
+    flat_identity(store::by_name("ini").expect("ini is built in"), bytes);
+}
+
+/// With everything encrypted, and with one value in clear beside another.
+fn flat_identity(store: &'static dyn Store, bytes: &[u8]) {
+    identity(store, bytes, &Selection::default());
+    let fields = [("encrypted_regex", "[ac-eA]$")];
+    let selection = Selection::from_fields(fields).expect("a pattern");
+    identity(store, bytes, &selection.expect("a selection"));
 }
 
 /// Any bytes encrypt as a binary file and decrypt to the same bytes; and what looks like an
@@ -64,23 +92,24 @@ pub fn binary_identity(bytes: &[u8]) {
     );
     let _ = store::by_content(bytes, ParseOptions::default());
     if !is_sealed {
-        identity(store, bytes);
+        identity(store, bytes, &Selection::default());
     }
 }
 
 /// What TOML parses, encrypts and decrypts to the same bytes.
 pub fn toml_identity(bytes: &[u8]) {
-    identity(store::by_name("toml").expect("toml is built in"), bytes);
+    let store = store::by_name("toml").expect("toml is built in");
+    identity(store, bytes, &Selection::default());
 }
 
-fn identity(store: &'static dyn Store, bytes: &[u8]) {
+fn identity(store: &'static dyn Store, bytes: &[u8], selection: &Selection) {
     let Some(document) = parse(store, bytes) else {
         return;
     };
     if document.has_metadata() || document.branches.is_empty() {
         return;
     }
-    let mut metadata = Metadata::new(KEYS.clone(), Selection::default(), false, "3.13.2");
+    let mut metadata = Metadata::new(KEYS.clone(), selection.clone(), false, "3.13.2");
     metadata.last_modified.push_str("2026-01-02T03:04:05Z");
     let how = Encryption {
         store,
@@ -99,12 +128,9 @@ fn identity(store: &'static dyn Store, bytes: &[u8]) {
         Err(error) => panic!("a text that parses does not encrypt: {error}"),
     };
     let sealed = parse(store, &encrypted.text).expect("the encrypted text parses");
-    let block = sealed
-        .branches
-        .iter()
-        .find_map(|branch| branch.metadata)
-        .expect("the encrypted text has metadata");
-    let metadata = Metadata::from_data(&sealed.data(sealed.node(block).end)).expect("metadata");
+    let block = store.metadata(&sealed).expect("metadata that is a tree");
+    let block = block.expect("the encrypted text has metadata");
+    let metadata = Metadata::from_data(&block).expect("metadata");
     let options = DecryptOptions::default();
     let plain = decrypt(&sealed, store, &metadata, &KEY, options, None).expect("it decrypts");
     assert!(plain.text.as_slice() == bytes, "other bytes came back");

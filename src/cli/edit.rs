@@ -268,7 +268,7 @@ impl Session<'_> {
             if !self.shows_keys {
                 return Err(save::reserved(&name));
             }
-            unlock::metadata(&name, &document)?;
+            unlock::metadata(&name, self.store, &document)?;
         } else if self.shows_keys {
             let message = format!("{name}: the metadata is gone; leave the `sops` entry in");
             return Err(Failure::new(Status::General, message));
@@ -312,7 +312,7 @@ impl Session<'_> {
         let name = self.file.display().to_string();
         let plain;
         let document = if self.shows_keys {
-            self.take_keys(&unlock::metadata(&name, document)?)?;
+            self.take_keys(&unlock::metadata(&name, self.store, document)?)?;
             let mut splices = self.store.detach(document);
             let text = splice(&document.source, &mut splices);
             plain = input::parse(&name, self.store, text, self.context.parsing_plain())?;

@@ -10,6 +10,7 @@ use super::{Context, output, unlock};
 use crate::document::{Document, LeafKind, Type};
 use crate::keys::KeyGroups;
 use crate::metadata::Selection;
+use crate::store::Store;
 use clap::Args;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -44,8 +45,9 @@ impl Explain {
         let mut text = String::new();
         let document = self.document(context)?;
         let metadata = match &document {
-            Some(document) if document.has_metadata() => Some(unlock::metadata(
+            Some((document, store)) if document.has_metadata() => Some(unlock::metadata(
                 &self.file.display().to_string(),
+                *store,
                 document,
             )?),
             _ => None,
@@ -83,18 +85,19 @@ impl Explain {
             plan.selection
         };
         line(&mut text, "selector", &selection);
-        if let Some(document) = document {
+        if let Some((document, _)) = document {
             explain_leaves(&mut text, &document, &selection);
         }
         output::stdout(text.as_bytes()).map_err(unwritable)
     }
 
-    fn document(&self, context: &Context) -> Outcome<Option<Document>> {
+    fn document(&self, context: &Context) -> Outcome<Option<(Document, &'static dyn Store)>> {
         if !self.file.exists() {
             return Ok(None);
         }
         let mut input = Input::read(context, Some(&self.file), &self.types, None, Purpose::Read)?;
-        input.parse().map(Some)
+        let document = input.parse()?;
+        Ok(Some((document, input.store)))
     }
 }
 

@@ -34,14 +34,15 @@ impl Filestatus {
         let mut input =
             Input::read(context, Some(&file), &self.types, None, Purpose::Read).map_err(general)?;
         let document = input.parse().map_err(general)?;
-        let encrypted = match unlock::metadata_data(&document) {
-            Some(data) => {
-                let metadata =
-                    Metadata::from_data(&data).map_err(|e| Failure::from(e).of(&input.name))?;
-                !metadata.version.is_empty() && metadata.mac.is_some_and(|mac| !mac.is_empty())
-            }
-            None => false,
-        };
+        let encrypted =
+            match unlock::metadata_data(&input.name, input.store, &document).map_err(general)? {
+                Some(data) => {
+                    let metadata =
+                        Metadata::from_data(&data).map_err(|e| Failure::from(e).of(&input.name))?;
+                    !metadata.version.is_empty() && metadata.mac.is_some_and(|mac| !mac.is_empty())
+                }
+                None => false,
+            };
         let line = format!("{{\"encrypted\":{encrypted}}}\n");
         output::stdout(line.as_bytes()).map_err(|error| Failure::new(Status::Unwritable, error))
     }

@@ -153,7 +153,7 @@ impl Target {
         };
         let mut input = Input::read(context, Some(file), &types, None, purpose)?;
         let document = input.parse()?;
-        let metadata = unlock::metadata(&input.name, &document)?;
+        let metadata = unlock::metadata(&input.name, input.store, &document)?;
         let mut wanted = metadata.keys.clone();
         let group = change(&mut wanted).map_err(|failure| failure.of(&input.name))?;
         self.set_threshold(&mut wanted)

@@ -224,7 +224,7 @@ pub fn parse(
 }
 
 /// The failure for a text that does not parse: file, line, column, the line and a caret.
-fn not_parsed(name: &str, error: &ParseError) -> Failure {
+pub fn not_parsed(name: &str, error: &ParseError) -> Failure {
     let Excerpt {
         line,
         column,

@@ -1,9 +1,9 @@
 //! New master keys for an encrypted file: the keys in its metadata change, and nothing else does.
 
+use super::Context;
 use super::failure::{Failure, Outcome, Status};
 use super::input::Input;
 use super::keyring::Keyring;
-use super::{Context, unlock};
 use crate::crypto::DataKey;
 use crate::document::{Document, splice};
 use crate::keys::KeyGroups;
@@ -100,7 +100,7 @@ impl Check<'_> {
         if bare(&written) != bare(self.before) {
             return Some("more than the metadata changed");
         }
-        let metadata = unlock::metadata_data(&written);
+        let metadata = self.store.metadata(&written).ok().flatten();
         let metadata = metadata.and_then(|data| Metadata::from_data(&data).ok());
         let Some(metadata) = metadata else {
             return Some("its metadata cannot be read");

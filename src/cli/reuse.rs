@@ -70,7 +70,7 @@ impl Existing {
 impl Wanted<'_> {
     fn kept(&self, context: &Context, there: &mut Input) -> Option<Kept> {
         let document = there.parse().ok()?;
-        let metadata = unlock::metadata(&there.name, &document).ok()?;
+        let metadata = unlock::metadata(&there.name, there.store, &document).ok()?;
         let plan = self.plan;
         let is_whole = there.store.envelope().is_some();
         let same = metadata.keys.same_recipients(&plan.keys)

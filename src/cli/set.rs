@@ -157,7 +157,8 @@ pub fn change_file(
         None => before,
         Some(text) => {
             let after = parsed(text)?;
-            if !change::is_only_change(&before, &after, request.path, request.data) {
+            let held = request.data.map(|data| input.store.held(data.clone()));
+            if !change::is_only_change(&before, &after, request.path, held.as_ref()) {
                 let message = format!(
                     "{}: {}: the change would alter other values",
                     input.name, request.path

@@ -3,12 +3,13 @@
 use super::Context;
 use super::args::Unlocking;
 use super::failure::{Failure, Outcome, warn};
-use super::input::Input;
+use super::input::{self, Input};
 use super::keyring::Keyring;
 use crate::crypto::{DataKey, Stash};
 use crate::decrypt::{DecryptOptions, decrypt};
-use crate::document::Document;
+use crate::document::{Data, Document};
 use crate::metadata::{Metadata, MetadataError};
+use crate::store::Store;
 use zeroize::Zeroizing;
 
 /// An encrypted file that was parsed, and the key to it.
@@ -33,16 +34,19 @@ pub struct Plain {
 ///
 /// # Errors
 /// Where there is none, or it cannot be read.
-pub fn metadata(name: &str, document: &Document) -> Outcome<Metadata> {
-    let data = metadata_data(document).ok_or(MetadataError::NotFound);
+pub fn metadata(name: &str, store: &dyn Store, document: &Document) -> Outcome<Metadata> {
+    let data = metadata_data(name, store, document)?.ok_or(MetadataError::NotFound);
     data.and_then(|data| Metadata::from_data(&data))
         .map_err(|error| Failure::from(error).of(name))
 }
 
-/// The metadata block of a file as data: that of the first branch that has one.
-pub fn metadata_data(document: &Document) -> Option<crate::document::Data> {
-    let key = document.branches.iter().find_map(|b| b.metadata)?;
-    Some(document.data(document.node(key).end))
+/// The metadata of a file as data.
+///
+/// # Errors
+/// Where it is there and cannot be read.
+pub fn metadata_data(name: &str, store: &dyn Store, document: &Document) -> Outcome<Option<Data>> {
+    let found = store.metadata(document);
+    found.map_err(|error| input::not_parsed(name, &error))
 }
 
 /// Says which documents carry metadata of their own, which nobody reads.
@@ -66,7 +70,7 @@ fn say_ignored(name: &str, document: &Document) {
 /// Where the file is not encrypted, or no key opens it.
 pub fn unlock(context: &Context, input: &mut Input, flags: &Unlocking) -> Outcome<Unlocked> {
     let document = input.parse()?;
-    let metadata = metadata(&input.name, &document)?;
+    let metadata = metadata(&input.name, input.store, &document)?;
     say_ignored(&input.name, &document);
     let data_key = data_key(context, &input.name, &metadata, flags)?;
     Ok(Unlocked {

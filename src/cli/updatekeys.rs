@@ -63,7 +63,7 @@ impl Updatekeys {
         let mut input = Input::read(context, Some(file), &self.types, None, Purpose::Change)
             .map_err(general)?;
         let document = input.parse().map_err(general)?;
-        let metadata = unlock::metadata(&input.name, &document)?;
+        let metadata = unlock::metadata(&input.name, input.store, &document)?;
         let plan = configuration::rule_plan(
             context,
             file,

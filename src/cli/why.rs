@@ -31,7 +31,7 @@ impl Why {
     pub fn run(self, context: &Context) -> Outcome {
         let mut input = Input::read(context, Some(&self.file), &self.types, None, Purpose::Read)?;
         let document = input.parse()?;
-        let metadata = unlock::metadata(&input.name, &document)?;
+        let metadata = unlock::metadata(&input.name, input.store, &document)?;
         let names = Names::near(context, &self.file);
         let mut keyring = Keyring::new(context, &self.unlocking)?;
         let trial = keyring.try_all(&metadata.keys);

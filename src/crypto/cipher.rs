@@ -320,8 +320,8 @@ impl Sealer {
             same &= *expected == *found;
             rest = behind;
         }
-        let is_genuine = pieces.is_genuine(tag.first_chunk()?);
-        is_genuine.then_some(same && rest.is_empty())
+        let verifies = pieces.verifies(tag.first_chunk()?);
+        verifies.then_some(same && rest.is_empty())
     }
 
     /// Decrypts `text` in place; leaves it as it is where that fails.
@@ -332,7 +332,7 @@ impl Sealer {
         text: &mut [u8],
         tag: &[u8; TAG],
     ) -> Result<(), OpenError> {
-        let is_genuine = match &self.0 {
+        let verifies = match &self.0 {
             Engine::Aes { gcm, aes } => match iv.try_into() {
                 Ok(iv) => gcm
                     .decrypt_inout_detached(iv, aad, text.into(), tag.into())
@@ -347,7 +347,7 @@ impl Sealer {
                     .is_ok()
             }
         };
-        is_genuine.then_some(()).ok_or(OpenError::Forged)
+        verifies.then_some(()).ok_or(OpenError::Forged)
     }
 }
 

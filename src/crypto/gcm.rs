@@ -77,7 +77,7 @@ impl<'a> Pieces<'a> {
     }
 
     /// Whether `tag` is right for all pieces together.
-    pub(super) fn is_genuine(mut self, tag: &[u8; 16]) -> bool {
+    pub(super) fn verifies(mut self, tag: &[u8; 16]) -> bool {
         self.ghash.update(&[lengths(self.lengths)]);
         let mut expected = self.ghash.finalize();
         for (byte, mask) in expected.iter_mut().zip(&self.mask) {

@@ -16,7 +16,7 @@ pub use data::Data;
 pub use path::{Path, PathError, Step};
 pub use scalar::canonical;
 pub use splice::{Splice, drop_contained, splice, unwiped};
-pub use walk::{Leaf, LeafKind, Leaves, Marking, NoMarking, Way};
+pub use walk::{Leaf, LeafKind, Leaves, Marking, NoMarking, Way, same_leaves};
 
 use zeroize::Zeroizing;
 

@@ -127,6 +127,26 @@ impl Document {
     }
 }
 
+/// Whether two documents hold the same values and comments in the same order at the same places.
+#[must_use]
+pub fn same_leaves(one: &Document, other: &Document) -> bool {
+    let (mut ours, mut theirs) = (one.leaves(NoMarking), other.leaves(NoMarking));
+    loop {
+        match (ours.advance(), theirs.advance()) {
+            (None, None) => return true,
+            (Some(a), Some(b)) => {
+                let same = a.kind == b.kind
+                    && ours.aad() == theirs.aad()
+                    && one.value(a.id) == other.value(b.id);
+                if !same {
+                    return false;
+                }
+            }
+            _ => return false,
+        }
+    }
+}
+
 impl<M: Marking> Leaves<'_, M> {
     /// The next leaf, `None` at the end.
     pub fn advance(&mut self) -> Option<Leaf> {

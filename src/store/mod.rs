@@ -7,30 +7,35 @@ use crate::document::{Data, Document, NodeId, Span, Splice, Value, splice, unwip
 use zeroize::Zeroizing;
 
 mod binary;
+mod dotenv;
 mod excerpt;
+mod flat;
+mod ini;
 mod json;
 mod toml;
 mod yaml;
 
 pub use binary::{Binary, is_envelope};
+pub use dotenv::Dotenv;
 pub use excerpt::Excerpt;
+pub use ini::Ini;
 pub use json::Json;
 pub use toml::Toml;
 pub use yaml::Yaml;
 
 /// Every format. Where a text could be of several, the first of them is meant.
-pub static STORES: [&dyn Store; 4] = [&Json, &Toml, &Yaml, &Binary];
+pub static STORES: &[&dyn Store] = &[&Json, &Toml, &Yaml, &Ini, &Dotenv, &Binary];
 
 /// The ends of file names by which stock sops tells a format, in the case it wants; every other
 /// name means a binary file to it.
 const SOPS_SUFFIXES: [&str; 5] = [".yaml", ".yml", ".json", ".env", ".ini"];
 
-/// The store whose suffix `name` ends with.
+/// The store that knows the file name `name` (a path, or its end), in any case.
 #[must_use]
 pub fn by_file_name(name: &str) -> Option<&'static dyn Store> {
     let name = name.to_ascii_lowercase();
-    let fits = |store: &&&dyn Store| store.suffixes().iter().any(|end| name.ends_with(end));
-    STORES.iter().find(fits).copied()
+    let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    STORES.iter().find(|store| store.is_named(name)).copied()
 }
 
 /// Whether stock sops tells the format by `name`, too.
@@ -139,6 +144,11 @@ pub trait Store: Sync {
         true
     }
 
+    /// Whether a file of this name, in lower case and without folders, is of this format.
+    fn is_named(&self, name: &str) -> bool {
+        self.suffixes().iter().any(|end| name.ends_with(end))
+    }
+
     /// Parses `source`, in memory proportional to it, without recursion.
     ///
     /// # Errors
@@ -148,6 +158,34 @@ pub trait Store: Sync {
         source: Zeroizing<Vec<u8>>,
         options: ParseOptions,
     ) -> Result<Document, ParseError>;
+
+    /// The metadata of `document`, nested as [`crate::metadata`] reads it: that of the first branch
+    /// that has any.
+    ///
+    /// # Errors
+    /// [`ParseError`] where the format spells nesting by names, and the names make no tree.
+    fn metadata(&self, document: &Document) -> Result<Option<Data>, ParseError> {
+        let key = document.branches.iter().find_map(|branch| branch.metadata);
+        Ok(key.map(|key| document.data(document.node(key).end)))
+    }
+
+    /// What makes of a text one in *normal form*: with the same leaves and comments, but free of
+    /// what the reader of sops refuses or loses, and such that tokens alone bring back every byte.
+    /// Nothing where the text is in normal form; so is every encrypted text.
+    fn normal_form(&self, _: &Document) -> Vec<Splice> {
+        Vec::new()
+    }
+
+    /// Whether the comment at `id` may be a part of the value before it, for other readers of the
+    /// format: then it is as secret as that value.
+    fn belongs_to_value(&self, _: &Document, _id: NodeId) -> bool {
+        false
+    }
+
+    /// What reads back of `data` once it is written: where everything is text, text.
+    fn held(&self, data: Data) -> Data {
+        data
+    }
 
     /// The region of a leaf, an alias or a collection in `document`.
     fn region(&self, document: &Document, id: NodeId) -> Span;

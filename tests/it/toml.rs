@@ -61,10 +61,7 @@ fn the_encrypted_file_is_toml_to_another_reader() {
 #[test]
 fn every_toml_file_of_the_test_data_comes_back() {
     let names = testdata_names("beyond-sops");
-    let names: Vec<_> = names
-        .iter()
-        .filter(|name| name.ends_with(".toml"))
-        .collect();
+    let names: Vec<_> = names.iter().filter(|name| name.contains(".toml")).collect();
     assert!(names.len() >= 3);
     for name in names {
         let plain = testdata(&format!("beyond-sops/{name}"));
@@ -87,7 +84,7 @@ fn metadata(selection: Selection) -> Metadata {
     keys.wrap_all(&key, &mut Wrapper::new(&mut SystemRandom))
         .unwrap();
     let mut metadata = Metadata::new(keys, selection, false, "3.13.2");
-    metadata.last_modified = "2026-01-02T03:04:05Z".to_owned();
+    "2026-01-02T03:04:05Z".clone_into(&mut metadata.last_modified);
     metadata
 }
 

@@ -133,6 +133,19 @@ impl Store for Json {
     }
 }
 
+/// A value on one line, without blanks.
+///
+/// # Errors
+/// [`EmitError`] as for [`Store::emit_value`].
+pub(super) fn compact(data: &Data) -> Result<Zeroizing<Vec<u8>>, EmitError> {
+    let form = Form {
+        line: None,
+        colon: b":".to_vec(),
+        ..Form::sops(Layout::default())
+    };
+    emit::text(data, &form)
+}
+
 fn quoted(span: Span, value: &[u8]) -> Splice {
     let mut text = Zeroizing::default();
     spell::quote(value, Escapes::Few, &mut text);

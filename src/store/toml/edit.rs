@@ -378,8 +378,23 @@ pub(super) fn remove(document: &Document, id: NodeId, child: NodeId) -> Vec<Spli
         return flow::remove(document, flow::around(document, id), child);
     }
     let text = Text::new(document);
-    text.lines_of(child)
-        .map(|(line, _)| Splice::new(without_line(&text, *line), []))
+    let mut spans: Vec<Span> = text
+        .lines_of(child)
+        .map(|(line, _)| without_line(&text, *line))
+        .collect();
+    // What then begins the text begins it without the blank lines that parted it from what went.
+    if let Some(last) = spans.last().copied()
+        && spans[0].start as usize == text.line_start(0)
+        && spans.windows(2).all(|pair| pair[0].end == pair[1].start)
+    {
+        let rest = &text.source[last.end as usize..];
+        let blank = rest.iter().take_while(|b| matches!(b, b'\r' | b'\n'));
+        let end = last.end as usize + blank.count();
+        spans = vec![Span::new(spans[0].start as usize, end)];
+    }
+    spans
+        .into_iter()
+        .map(|span| Splice::new(span, []))
         .collect()
 }
 
@@ -624,7 +639,7 @@ mod tests {
                 "x = 1\n\n[c]\n",
             ),
             ("[[l]]\na = 1\n\n[[l]]\na = 2\n", "l[1]", "[[l]]\na = 1\n"),
-            ("[[l]]\na = 1\n\n[[l]]\na = 2\n", "l[0]", "\n[[l]]\na = 2\n"),
+            ("[[l]]\na = 1\n\n[[l]]\na = 2\n", "l[0]", "[[l]]\na = 2\n"),
             ("a.b = 1\na.c = 2\nd = 3\n", "a", "d = 3\n"),
             ("l = [1, 2, 3]\n", "l[0]", "l = [2, 3]\n"),
             ("l = [1, 2, 3]\n", "l[2]", "l = [1, 2]\n"),

@@ -6,6 +6,7 @@
 //! Paths, and with them additional data and the MAC, are those of the tree. A table on lines
 //! (its style is `Block`) has the span of its header, or of the key that named it first, on to
 //! the end of the last line inside of it. What works on lines asks [`parse::outline`] for them.
+//! Strings in three quotes have the styles `Folded` (`"""`) and `Literal` (`'''`).
 
 mod edit;
 mod emit;

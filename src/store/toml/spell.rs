@@ -157,8 +157,13 @@ pub(super) fn comment(text: &[u8], out: &mut Zeroizing<Vec<u8>>) {
     for (i, line) in String::from_utf8_lossy(text).split('\n').enumerate() {
         append(out, if i > 0 { b"\n#" } else { b"#" });
         let line = line.strip_suffix('\r').unwrap_or(line);
-        let is_bad = |c: char| c.is_ascii() && super::words::is_control(c as u8);
-        append(out, line.replace(is_bad, "\u{fffd}").as_bytes());
+        let mut rest = line;
+        while let Some(at) = rest.bytes().position(super::words::is_control) {
+            append(out, &rest.as_bytes()[..at]);
+            append(out, "\u{fffd}".as_bytes());
+            rest = &rest[at + 1..];
+        }
+        append(out, rest.as_bytes());
     }
 }
 
