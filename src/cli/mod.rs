@@ -263,3 +263,45 @@ fn no_file() -> Failure {
     Failure::new(Status::NoFile, "no file specified")
         .hint("`bulla FILE` edits a file, `bulla --help` lists the commands")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every command that has flags, by the words that call it.
+    fn commands(command: &clap::Command, name: &str, found: &mut Vec<(String, clap::Command)>) {
+        for below in command.get_subcommands() {
+            let name = format!("{name} {}", below.get_name());
+            commands(below, name.trim(), found);
+        }
+        if command.get_subcommands().next().is_none() {
+            found.push((name.to_owned(), command.clone()));
+        }
+    }
+
+    #[test]
+    fn every_command_and_flag_stands_on_the_page_of_compatibility() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/compatibility.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        let mut found = Vec::new();
+        commands(&Cli::command(), "", &mut found);
+        let mut missing = Vec::new();
+        for (name, command) in found {
+            let heading = format!("\n### {name}\n");
+            let Some(at) = page.find(&heading) else {
+                missing.push(name);
+                continue;
+            };
+            let section = &page[at + heading.len()..];
+            let section = section.split("\n### ").next().unwrap_or(section);
+            let flags = command.get_arguments().filter(|flag| !flag.is_global_set());
+            let flags = flags.filter_map(clap::Arg::get_long);
+            missing.extend(
+                flags
+                    .filter(|flag| !section.contains(&format!("`--{flag}`")))
+                    .map(|flag| format!("{name}: --{flag}")),
+            );
+        }
+        assert!(missing.is_empty(), "not on the page: {missing:#?}");
+    }
+}

@@ -215,3 +215,159 @@ fn every_command_line_does_what_it_does_in_sops() {
         reports.join("\n")
     );
 }
+
+/// The page that says what is compatible.
+fn page() -> String {
+    std::fs::read_to_string(repository(PAGE)).unwrap()
+}
+
+const PAGE: &str = "docs/compatibility.md";
+const TABLE: (&str, &str) = ("<!-- differences -->\n", "<!-- end -->");
+
+/// The table of intended differences: each reason with the first command line that shows it.
+fn table() -> String {
+    let mut rows: Vec<(String, String, usize)> = Vec::new();
+    for entry in list::read() {
+        let Some(difference) = entry.difference else {
+            continue;
+        };
+        match rows
+            .iter_mut()
+            .find(|(reason, ..)| *reason == difference.reason)
+        {
+            Some((.., count)) => *count += 1,
+            None => rows.push((
+                difference.reason,
+                format!("{}: `{}`", entry.heading, entry.text.replace('|', "\\|")),
+                1,
+            )),
+        }
+    }
+    let mut table = String::from("| why | for example | cases |\n|---|---|---|\n");
+    for (reason, example, count) in rows {
+        table += &format!("| {reason} | {example} | {count} |\n");
+    }
+    table
+}
+
+#[test]
+fn the_page_has_the_table_of_intended_differences() {
+    let page = page();
+    let (start, end) = TABLE;
+    let from = page.find(start).unwrap() + start.len();
+    let to = page.find(end).unwrap();
+    let table = table();
+    if std::env::var_os("BULLA_BLESS").is_some() {
+        let new = [&page[..from], &table, &page[to..]].concat();
+        std::fs::write(repository(PAGE), new).unwrap();
+        return;
+    }
+    assert!(
+        page[from..to] == table,
+        "the list has changed; make the table anew: BULLA_BLESS=1 cargo nextest run table_of"
+    );
+}
+
+/// What the page says of a command: the text below its heading.
+fn section<'a>(page: &'a str, heading: &str) -> &'a str {
+    let start = page
+        .find(&format!("\n### {heading}\n"))
+        .unwrap_or_else(|| panic!("the page has no heading {heading}"));
+    let rest = &page[start + 1..];
+    &rest[..rest.find("\n#").unwrap_or(rest.len())]
+}
+
+/// Every flag, `--like-this`, at the start of a line of a help text, and `[$VARIABLE]`.
+fn flags_and_variables(help: &str) -> (Vec<String>, Vec<String>) {
+    let is_name = |c: char| c == '-' || c.is_ascii_lowercase();
+    let flags = help.lines().filter_map(|line| {
+        let rest = line.trim_start().strip_prefix("--")?;
+        let end = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
+        Some(format!("--{}", &rest[..end]))
+    });
+    let variables = help.split("[$").skip(1);
+    let variables = variables.filter_map(|rest| rest.split(']').next());
+    (flags.collect(), variables.map(str::to_owned).collect())
+}
+
+#[test]
+fn the_page_has_every_flag_and_variable_of_sops() {
+    let page = page();
+    let sandbox = Sandbox::new();
+    let help = |command: &str| {
+        let words = command.split(' ').filter(|word| !word.is_empty());
+        let output = sandbox.sops(words.chain(["--help"])).output();
+        text(&output.stdout)
+    };
+    let top = help("");
+    let listed = top.split("COMMANDS:").nth(1).unwrap();
+    let listed = listed.split("GLOBAL OPTIONS:").next().unwrap();
+    let mut commands: Vec<&str> = listed
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| !["help,", "groups"].contains(name))
+        .collect();
+    commands.extend(["groups add", "groups delete"]);
+    assert!(commands.len() >= 14, "{commands:?}");
+    commands.push("");
+    let mut missing = Vec::new();
+    for command in commands {
+        let heading = if command.is_empty() {
+            "the old form"
+        } else {
+            command
+        };
+        let section = section(&page, heading);
+        let (flags, variables) = flags_and_variables(&help(command));
+        for flag in flags {
+            // Of every command, and not worth a row.
+            if flag != "--help" && !section.contains(&format!("`{flag}`")) {
+                missing.push(format!("{heading}: {flag}"));
+            }
+        }
+        for name in variables {
+            if !page.contains(&format!("`{name}`")) {
+                missing.push(name);
+            }
+        }
+    }
+    assert!(missing.is_empty(), "not on the page: {missing:#?}");
+}
+
+#[test]
+fn the_page_has_every_variable_of_bulla() {
+    let page = page();
+    let variables = bulla::cli::environment::VARIABLES.iter();
+    let missing: Vec<_> = variables
+        .map(|variable| variable.name)
+        .filter(|name| !page.contains(&format!("`{name}`")))
+        .collect();
+    assert!(missing.is_empty(), "not on the page: {missing:?}");
+}
+
+#[test]
+fn the_page_has_every_fault_that_the_list_names() {
+    let page = page();
+    let numbers = |text: &str| -> Vec<String> {
+        let inside = text
+            .rsplit_once('(')
+            .and_then(|(_, rest)| rest.split_once(')'));
+        let words = inside.map_or("", |(inside, _)| inside).split(", ");
+        words
+            .filter(|word| word.parse::<u8>().is_ok())
+            .map(str::to_owned)
+            .collect()
+    };
+    let mut named = 0;
+    for entry in list::read() {
+        let reason = entry.difference.map_or(String::new(), |d| d.reason);
+        for number in numbers(&reason) {
+            named += 1;
+            assert!(
+                page.contains(&format!("\n{number}. ")),
+                "{reason}: no fault has this number"
+            );
+        }
+    }
+    assert!(named > 10);
+}

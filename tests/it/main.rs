@@ -42,6 +42,7 @@ mod secrets;
 mod section7;
 mod set;
 mod toml;
+mod trees;
 mod unset;
 mod updatekeys;
 mod why;

@@ -156,8 +156,7 @@ impl<'a> Encrypted<'a> {
     /// Who can open the file and which values it is about, whatever the format.
     fn facts(&self) -> Vec<String> {
         let mut facts = Vec::new();
-        if let Some(metadata) = metadata(self.format, self.bytes)
-        {
+        if let Some(metadata) = metadata(self.format, self.bytes) {
             collect_facts(&metadata, "", &mut facts);
         }
         // What every program takes for granted need not be written.
