@@ -120,6 +120,14 @@ impl Input {
         self.parsing.is_plain = true;
     }
 
+    /// Whether `text`, an encrypted file in the output format, would be taken for a binary file
+    /// if it stood under the name of this one.
+    pub fn would_be_binary(&self, text: &[u8]) -> bool {
+        let path = self.path.as_deref();
+        let is_told = path.is_none_or(|p| store::is_name_of_sops(&p.to_string_lossy()));
+        self.output.envelope().is_none() && !is_told && store::is_envelope(text)
+    }
+
     /// Whether the file's name means another format than that of the output.
     pub fn is_misnamed(&self) -> bool {
         let named = self.path.as_deref().map(named);
@@ -211,9 +219,16 @@ pub fn parse(
     text: Zeroizing<Vec<u8>>,
     options: ParseOptions,
 ) -> Outcome<Document> {
-    store
-        .parse(text, options)
-        .map_err(|error| not_parsed(name, &error))
+    store.parse(text, options).map_err(|error| {
+        let failure = not_parsed(name, &error);
+        let is_twice = error.problem.contains("twice") && !options.allow_duplicate_keys;
+        // metadata may not stand twice whatever is allowed
+        if is_twice && !error.problem.contains("\"sops\"") {
+            return failure
+                .hint("--allow-duplicate-keys reads the file all the same, to rescue it");
+        }
+        failure
+    })
 }
 
 /// The failure for a text that does not parse: file, line, column, the line and a caret.

@@ -71,8 +71,13 @@ fn command_first(mut words: Vec<OsString>, at: usize, cli: &Command) -> Vec<OsSt
 impl Flags {
     fn of(cli: &Command) -> Self {
         let mut flags = HashMap::new();
-        let commands = std::iter::once(cli).chain(cli.get_subcommands());
-        for argument in commands.flat_map(Command::get_arguments) {
+        let mut commands = vec![cli];
+        let mut next = 0;
+        while let Some(command) = commands.get(next) {
+            commands.extend(command.get_subcommands());
+            next += 1;
+        }
+        for argument in commands.into_iter().flat_map(Command::get_arguments) {
             let Some(long) = argument.get_long() else {
                 continue;
             };
@@ -135,10 +140,20 @@ impl Flags {
             };
             match (self.0.get(name), value) {
                 (None, _) => words.push(argument),
-                (Some(known), Some("true")) if !known.takes_value => {
+                (Some(known), Some("1" | "t" | "T" | "true" | "TRUE" | "True"))
+                    if !known.takes_value =>
+                {
                     words.push(format!("--{}", known.long).into());
                 }
-                (Some(known), Some("false")) if !known.takes_value => {}
+                (Some(known), Some("0" | "f" | "F" | "false" | "FALSE" | "False"))
+                    if !known.takes_value =>
+                {
+                    // most flags are off without it; one that is on has an opposite
+                    let opposite = format!("no-{}", known.long);
+                    if self.0.contains_key(&opposite) {
+                        words.push(format!("--{opposite}").into());
+                    }
+                }
                 (Some(known), Some(value)) => {
                     words.push(format!("--{}={value}", known.long).into());
                 }
@@ -171,6 +186,11 @@ const OLD_FLAGS: &[(&str, &str)] = &[
 /// Flags that sops takes with every mode of the old form, also where the mode has no use for them.
 const SHARED_FLAGS: &[&str] = &[
     "add-age",
+    "add-azure-kv",
+    "add-gcp-kms",
+    "add-hc-vault-transit",
+    "add-hckms",
+    "add-kms",
     "add-pgp",
     "age",
     "aws-profile",
@@ -194,6 +214,11 @@ const SHARED_FLAGS: &[&str] = &[
     "output-type",
     "pgp",
     "rm-age",
+    "rm-azure-kv",
+    "rm-gcp-kms",
+    "rm-hc-vault-transit",
+    "rm-hckms",
+    "rm-kms",
     "rm-pgp",
     "shamir-secret-sharing-threshold",
     "show-master-keys",

@@ -3,6 +3,7 @@
 mod agent;
 mod args;
 mod completion;
+mod config;
 mod configuration;
 mod decrypt;
 mod draft;
@@ -17,18 +18,24 @@ mod explain;
 mod failure;
 mod filestatus;
 pub mod gpg;
+mod groups;
 pub mod identities;
 mod init;
 mod input;
+mod keyflags;
+mod keyring;
 mod legacy;
 pub mod lock;
+mod names;
 mod original;
 pub mod output;
 mod plugins;
 pub mod private_dir;
 pub mod process;
 pub mod prompt;
+mod rekey;
 mod replacement;
+mod reuse;
 mod rotate;
 mod save;
 mod serve;
@@ -37,6 +44,7 @@ mod unlock;
 mod unset;
 mod updatekeys;
 mod user;
+mod why;
 mod words;
 
 use crate::crypto::{DataKey, SystemRandom};
@@ -76,12 +84,15 @@ enum Command {
     Unset(unset::Unset),
     Rotate(rotate::Rotate),
     Updatekeys(updatekeys::Updatekeys),
+    Groups(groups::Groups),
     Filestatus(filestatus::Filestatus),
     ExecEnv(Box<exec_env::ExecEnv>),
     ExecFile(Box<exec_file::ExecFile>),
     Init(init::Init),
     Keygen(init::Keygen),
     Explain(Box<explain::Explain>),
+    Why(why::Why),
+    Config(config::Config),
     Completion(completion::Completion),
 }
 
@@ -167,6 +178,12 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome<ExitCode> {
     if !cli.global.keyservice.is_empty() {
         failure::warn("--keyservice: this version asks no key services, it uses local keys only");
     }
+    if cli.global.no_enable_local_keyservice {
+        failure::warn(
+            "--enable-local-keyservice=false: this version asks no key services, it uses local \
+             keys all the same",
+        );
+    }
     let context = Context {
         global: cli.global,
         environment: Environment::of_process(),
@@ -182,10 +199,13 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome<ExitCode> {
         Command::Unset(command) => command.run(&context),
         Command::Rotate(command) => command.run(&context),
         Command::Updatekeys(command) => command.run(&context),
+        Command::Groups(command) => command.run(&context),
         Command::Filestatus(command) => command.run(&context),
         Command::Init(command) => command.run(&context),
         Command::Keygen(command) => command.run(&context),
         Command::Explain(command) => command.run(&context),
+        Command::Why(command) => command.run(&context),
+        Command::Config(command) => command.run(&context),
         Command::Completion(command) => command.run(),
     };
     done.map(|()| ExitCode::SUCCESS)

@@ -130,6 +130,14 @@ pub fn deliver(
     }
     match &input.original {
         Some(original) if destination.in_place => {
+            if content == Content::Encrypted && input.would_be_binary(text) {
+                let name = &input.name;
+                let message = format!(
+                    "{name}: under this name a file of the one entry `data` is a binary file"
+                );
+                return Err(Failure::new(Status::Emit, message)
+                    .hint("let the name end in .json, or give the entry another name"));
+            }
             if input.converts() && input.is_misnamed() {
                 let (name, format) = (&input.name, input.output.name());
                 warn(format!(

@@ -233,3 +233,17 @@ fn the_name_of_the_metadata_is_said_to_be_reserved() {
         .status(203)
         .run();
 }
+
+#[test]
+fn what_would_be_taken_for_a_binary_file_is_not_written_under_such_a_name() {
+    let sandbox = Sandbox::new();
+    sandbox.file("f.JSON", "{\"data\": \"x\"}\n");
+    sandbox
+        .bulla(["encrypt", "-i", "--age", &alice(), "f.JSON"])
+        .expect_stderr_has(
+            "f.JSON: under this name a file of the one entry `data` is a binary file",
+        )
+        .status(4)
+        .run();
+    assert_eq!(sandbox.read_text("f.JSON"), "{\"data\": \"x\"}\n");
+}
