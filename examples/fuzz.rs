@@ -25,8 +25,13 @@ type Running = Arc<Mutex<Option<(Instant, Vec<u8>)>>>;
 /// How long a single input may take.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// Pieces of the two languages, thrown in at random places.
-const PIECES: [&str; 48] = [
+/// Pieces of the languages, thrown in at random places.
+const PIECES: [&str; 53] = [
+    "// c",
+    "/* c */",
+    "/*",
+    ",\n",
+    "\"a\": 1, ",
     "\n",
     "\r\n",
     "\r",
@@ -189,13 +194,16 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
         b"a: 1\n".to_vec(),
         b"{\"a\": [1, true]}".to_vec(),
         b"[\"a\"][0].b".to_vec(),
+        b"{\"a\": 1, // b\n/* c */ \"d\": [2,],}".to_vec(),
     ];
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/plain");
     let wanted = target.split('_').next().unwrap();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|end| end == wanted) {
-            seeds.push(std::fs::read(path).unwrap());
+    for folder in ["testdata/plain", "testdata/own-formats"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|end| end == wanted) {
+                seeds.push(std::fs::read(path).unwrap());
+            }
         }
     }
     seeds

@@ -16,9 +16,10 @@ use zeroize::Zeroizing;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: [Target; 5] = [
     ("yaml_identity", yaml_identity),
     ("json_identity", json_identity),
+    ("jsonc_identity", jsonc_identity),
     ("token", token),
     ("path", path),
 ];
@@ -47,6 +48,11 @@ pub fn yaml_identity(bytes: &[u8]) {
 /// What JSON parses, encrypts and decrypts to the same bytes.
 pub fn json_identity(bytes: &[u8]) {
     identity(store::by_name("json").expect("json is built in"), bytes);
+}
+
+/// What JSON with comments parses, encrypts and decrypts to the same bytes.
+pub fn jsonc_identity(bytes: &[u8]) {
+    identity(store::by_name("jsonc").expect("jsonc is built in"), bytes);
 }
 
 fn identity(store: &'static dyn Store, bytes: &[u8]) {

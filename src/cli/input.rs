@@ -129,7 +129,9 @@ pub fn stores(
         return Err(Failure::new(Status::Unreadable, message)
             .hint("say it: --input-type yaml, or --input-type json"));
     };
-    let output = types.output_type.or(by_name).unwrap_or(input);
+    // A file whose name says JSON may hold comments; they are not to be lost by a conversion.
+    let named = by_name.filter(|named| (input.name(), named.name()) != ("jsonc", "json"));
+    let output = types.output_type.or(named).unwrap_or(input);
     Ok((input, output))
 }
 

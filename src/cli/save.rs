@@ -59,12 +59,13 @@ pub fn seal(
         },
     )
     .map_err(|error| Failure::from(error).of(name))?;
-    say_beyond_sops(name, document, sealing.cipher);
+    say_beyond_sops(name, store, document, sealing.cipher);
     Ok(encrypted)
 }
 
-fn say_beyond_sops(name: &str, document: &Document, cipher: Cipher) {
+fn say_beyond_sops(name: &str, store: &dyn Store, document: &Document, cipher: Cipher) {
     let why = match document.beyond_sops {
+        _ if !store.known_to_sops() => format!("it does not know the format {}", store.name()),
         _ if cipher != Cipher::Aes256Gcm => format!("its cipher is {}", cipher.name()),
         Some((BeyondSops::Root, _)) => "its root is not a mapping".to_owned(),
         Some((BeyondSops::Key, id)) => {
@@ -73,6 +74,7 @@ fn say_beyond_sops(name: &str, document: &Document, cipher: Cipher) {
         Some((BeyondSops::Number, id)) => {
             format!("the number at {} is out of sops's range", document.path(id))
         }
+        Some((BeyondSops::Dialect, _)) => "it has comments or trailing commas".to_owned(),
         None => return,
     };
     note(format!("{name}: stock sops cannot read this file: {why}"));

@@ -231,6 +231,8 @@ pub enum BeyondSops {
     Key,
     /// A number outside of sops's range.
     Number,
+    /// What the format's strict form, which sops reads, does not have: a comment in JSON.
+    Dialect,
 }
 
 /// A parsed text.

@@ -9,18 +9,18 @@ use zeroize::Zeroizing;
 mod json;
 mod yaml;
 
-pub use json::Json;
+pub use json::{Json, Jsonc};
 pub use yaml::Yaml;
 
 /// Every format.
-pub static STORES: [&dyn Store; 2] = [&Json, &Yaml];
+pub static STORES: [&dyn Store; 3] = [&Jsonc, &Json, &Yaml];
 
-/// The store whose suffix `name` ends with.
+/// The first store that knows the file at the path `name` as one of its own.
 #[must_use]
 pub fn by_file_name(name: &str) -> Option<&'static dyn Store> {
     let name = name.to_ascii_lowercase();
-    let fits = |store: &&&dyn Store| store.suffixes().iter().any(|end| name.ends_with(end));
-    STORES.iter().find(fits).copied()
+    let mut stores = STORES.iter();
+    stores.find(|store| store.is_of_file(&name)).copied()
 }
 
 /// The store called `name`.
@@ -78,6 +78,17 @@ pub trait Store: Sync {
 
     /// The ends of file names that tell this format, with their dot, in lower case.
     fn suffixes(&self) -> &'static [&'static str];
+
+    /// Whether the path of a file, in lower case, tells this format.
+    fn is_of_file(&self, path: &str) -> bool {
+        self.suffixes().iter().any(|end| path.ends_with(end))
+    }
+
+    /// Whether stock sops reads this format. What of a document it could not read all the same
+    /// is said by [`Document::beyond_sops`].
+    fn known_to_sops(&self) -> bool {
+        true
+    }
 
     /// Parses `source`, in memory proportional to it, without recursion.
     ///

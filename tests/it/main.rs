@@ -18,6 +18,7 @@ mod explain;
 mod filestatus;
 mod goldens;
 mod init;
+mod jsonc;
 mod legacy;
 mod lossless;
 mod peers;
