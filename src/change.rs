@@ -1,7 +1,8 @@
 //! Changing one value of a plaintext document, by splicing: what was not named stays.
 
 use crate::document::{
-    Data, Document, Kind, LeafKind, NoMarking, Node, NodeId, Path, Splice, Step, Type, splice,
+    Data, Document, Kind, LeafKind, NoMarking, Node, NodeId, Path, Splice, Step, Type, canonical,
+    splice,
 };
 use crate::store::{EmitError, Layout, Store};
 use std::ops::Range;
@@ -136,11 +137,26 @@ pub fn is_only_change(
         .filter(|&id| !is_collection(before, id) || before.find(0, path) == Some(id));
     let new = data.and_then(|_| reached(after, path, true));
     let holds = match (data, new) {
-        (Some(data), Some(id)) => same(&after.data(id), data),
+        (Some(data), Some(id)) => {
+            let new = after.data(id);
+            same(&new, data) || is_text_of(after, &new, data)
+        }
         (Some(_), None) => false,
         (None, _) => true,
     };
     holds && others(before, gone) == others(after, new)
+}
+
+/// Whether `new` is how `data` is written in a format that holds text only.
+fn is_text_of(document: &Document, new: &Data, data: &Data) -> bool {
+    let is_text = |node: &Node| node.kind != Kind::Scalar || node.ty == Type::Str;
+    match (new, data) {
+        (Data::Scalar(Type::Str, text), Data::Scalar(ty, value)) => {
+            let read = canonical(*ty, text);
+            read.is_some_and(|read| *read == **value) && document.nodes.iter().all(is_text)
+        }
+        _ => false,
+    }
 }
 
 /// The node that `path` leads to, or the last one on the way. Where items were appended, an index

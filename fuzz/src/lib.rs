@@ -16,10 +16,11 @@ use zeroize::Zeroizing;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 6] = [
     ("yaml_identity", yaml_identity),
     ("json_identity", json_identity),
     ("jsonc_identity", jsonc_identity),
+    ("properties_identity", properties_identity),
     ("token", token),
     ("path", path),
 ];
@@ -53,6 +54,14 @@ pub fn json_identity(bytes: &[u8]) {
 /// What JSON with comments parses, encrypts and decrypts to the same bytes.
 pub fn jsonc_identity(bytes: &[u8]) {
     identity(store::by_name("jsonc").expect("jsonc is built in"), bytes);
+}
+
+/// What properties parse, encrypts and decrypts to the same bytes.
+pub fn properties_identity(bytes: &[u8]) {
+    identity(
+        store::by_name("properties").expect("properties are built in"),
+        bytes,
+    );
 }
 
 fn identity(store: &'static dyn Store, bytes: &[u8]) {

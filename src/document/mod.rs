@@ -145,7 +145,8 @@ pub struct Node {
     pub is_key: bool,
     /// True inside a flow collection, where a line end does not end a value.
     pub in_flow: bool,
-    /// True for a comment on the line of its value.
+    /// True for a comment on the line of its value; and for a key that a later one of the same
+    /// name shadows, where the format takes the last.
     pub inline: bool,
     /// True where `text_span` is one of [`Document::cooked`].
     pub is_cooked: bool,

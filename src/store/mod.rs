@@ -6,21 +6,24 @@
 use crate::document::{Data, Document, NodeId, Span, Splice, Value};
 use zeroize::Zeroizing;
 
+mod flat;
 mod json;
+mod properties;
 mod yaml;
 
 pub use json::{Json, Jsonc};
+pub use properties::Properties;
 pub use yaml::Yaml;
 
 /// Every format.
-pub static STORES: [&dyn Store; 3] = [&Jsonc, &Json, &Yaml];
+pub static STORES: [&dyn Store; 4] = [&Jsonc, &Json, &Yaml, &Properties];
 
 /// The first store that knows the file at the path `name` as one of its own.
 #[must_use]
 pub fn by_file_name(name: &str) -> Option<&'static dyn Store> {
     let name = name.to_ascii_lowercase();
     let mut stores = STORES.iter();
-    stores.find(|store| store.is_of_file(&name)).copied()
+    stores.find(|store| store.is_named(&name)).copied()
 }
 
 /// The store called `name`.
@@ -80,7 +83,7 @@ pub trait Store: Sync {
     fn suffixes(&self) -> &'static [&'static str];
 
     /// Whether the path of a file, in lower case, tells this format.
-    fn is_of_file(&self, path: &str) -> bool {
+    fn is_named(&self, path: &str) -> bool {
         self.suffixes().iter().any(|end| path.ends_with(end))
     }
 

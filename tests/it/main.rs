@@ -22,6 +22,7 @@ mod jsonc;
 mod legacy;
 mod lossless;
 mod peers;
+mod properties;
 mod readme;
 mod rotate;
 mod secrets;

@@ -24,7 +24,7 @@ impl Store for Jsonc {
         &[".jsonc", ".code-workspace", ".code-snippets"]
     }
 
-    fn is_of_file(&self, path: &str) -> bool {
+    fn is_named(&self, path: &str) -> bool {
         let (folder, name) = path.rsplit_once(['/', '\\']).unwrap_or(("", path));
         let folder = folder.rsplit(['/', '\\']).next().unwrap_or("");
         let stem = name.strip_suffix(".json");
