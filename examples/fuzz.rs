@@ -26,7 +26,12 @@ type Running = Arc<Mutex<Option<(Instant, Vec<u8>)>>>;
 const LONGEST: Duration = Duration::from_secs(10);
 
 /// Pieces of the languages, thrown in at random places.
-const PIECES: [&str; 58] = [
+const PIECES: [&str; 63] = [
+    "${",
+    "<<E\nx\nE\n",
+    "<<-E\n",
+    "r \"l\" {\n",
+    "}\n",
     "=",
     "\\\n",
     "!",

@@ -16,11 +16,12 @@ use zeroize::Zeroizing;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     ("yaml_identity", yaml_identity),
     ("json_identity", json_identity),
     ("jsonc_identity", jsonc_identity),
     ("properties_identity", properties_identity),
+    ("hcl_identity", hcl_identity),
     ("token", token),
     ("path", path),
 ];
@@ -62,6 +63,11 @@ pub fn properties_identity(bytes: &[u8]) {
         store::by_name("properties").expect("properties are built in"),
         bytes,
     );
+}
+
+/// What HCL parses, encrypts and decrypts to the same bytes.
+pub fn hcl_identity(bytes: &[u8]) {
+    identity(store::by_name("hcl").expect("hcl is built in"), bytes);
 }
 
 fn identity(store: &'static dyn Store, bytes: &[u8]) {

@@ -7,16 +7,18 @@ use crate::document::{Data, Document, NodeId, Span, Splice, Value};
 use zeroize::Zeroizing;
 
 mod flat;
+mod hcl;
 mod json;
 mod properties;
 mod yaml;
 
+pub use hcl::Hcl;
 pub use json::{Json, Jsonc};
 pub use properties::Properties;
 pub use yaml::Yaml;
 
 /// Every format.
-pub static STORES: [&dyn Store; 4] = [&Jsonc, &Json, &Yaml, &Properties];
+pub static STORES: [&dyn Store; 5] = [&Jsonc, &Json, &Yaml, &Properties, &Hcl];
 
 /// The first store that knows the file at the path `name` as one of its own.
 #[must_use]

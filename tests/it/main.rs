@@ -17,6 +17,7 @@ mod encrypt;
 mod explain;
 mod filestatus;
 mod goldens;
+mod hcl;
 mod init;
 mod jsonc;
 mod legacy;
