@@ -473,7 +473,7 @@ impl Parser<'_> {
         match first {
             b'[' => return self.list(),
             b'{' => return self.object(),
-            b'<' => return self.heredoc_literal(),
+            b'<' => return Ok(self.heredoc_literal()),
             b'"' => {
                 let Some((end, text)) = self.string()? else {
                     return Ok(None);
@@ -550,16 +550,12 @@ impl Parser<'_> {
         }
     }
 
-    fn heredoc_literal(&mut self) -> Parsed<Option<Nodes>> {
+    fn heredoc_literal(&mut self) -> Option<Nodes> {
         let start = self.at;
-        let Some((lines, end)) = heredoc(self.source, start) else {
-            return Ok(None);
-        };
+        let (lines, end) = heredoc(self.source, start)?;
         let is_indented = self.source[start + 2] == b'-';
         let raw = &self.source[lines.range()];
-        let Some(meaning) = spell::unindented(raw, is_indented) else {
-            return Ok(None);
-        };
+        let meaning = spell::unindented(raw, is_indented)?;
         let text = if *meaning == *raw {
             Text::Source(lines)
         } else {
@@ -573,7 +569,7 @@ impl Parser<'_> {
         let mut found = scalar(Span::new(start, end), style, Type::Str, text);
         found.body_start = lines.start;
         self.at = end;
-        Ok(Some(vec![found]))
+        Some(vec![found])
     }
 
     fn list(&mut self) -> Parsed<Option<Nodes>> {
