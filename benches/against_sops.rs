@@ -1,9 +1,11 @@
 //! Real sops and bulla, side by side in one run: `cargo bench --bench against_sops`.
 //!
-//! Decrypt, encrypt and extract of a file of 12 values and of a large one, in YAML and JSON: the
-//! median wall-clock time of interleaved runs, and the peak memory of a run of its own (Linux).
-//! `BULLA_BENCH_VALUES` is the size of the large file (100000); a run of sops that takes longer
-//! than `BULLA_BENCH_LIMIT` seconds (60) is cut off and shown as `> 60 s`.
+//! Decrypt, encrypt and extract of a file of 12 values and of a large one, in YAML and JSON, and of
+//! a binary file: the median wall-clock time of interleaved runs, and the peak memory of a run of
+//! its own (Linux). `BULLA_BENCH_VALUES` is the size of the large file (100000),
+//! `BULLA_BENCH_MIB` that of the binary one (64); `BULLA_BENCH_KINDS` says which are run
+//! (`yaml,json,bin`). A run of sops that takes longer than `BULLA_BENCH_LIMIT` seconds (60) is cut
+//! off and shown as `> 60 s`.
 
 #![allow(
     clippy::print_stdout,
@@ -56,10 +58,16 @@ fn main() {
     println!(
         "file            task      sops      bulla     ratio    sops memory  bulla memory  ratio"
     );
-    for kind in ["yaml", "json"] {
-        for (size, runs) in [(12, SMALL_RUNS), (values, LARGE_RUNS)] {
+    let mebibytes = usize::try_from(number("BULLA_BENCH_MIB", 64)).unwrap();
+    let kinds = std::env::var("BULLA_BENCH_KINDS").unwrap_or_else(|_| "yaml,json,bin".to_owned());
+    for kind in kinds.split(',') {
+        let sizes = match kind {
+            "bin" => vec![(mebibytes, LARGE_RUNS)],
+            _ => vec![(12, SMALL_RUNS), (values, LARGE_RUNS)],
+        };
+        for (size, runs) in sizes {
             let plain = folder.path().join(format!("plain-{size}.{kind}"));
-            std::fs::write(&plain, text(kind, size)).unwrap();
+            std::fs::write(&plain, content(kind, size)).unwrap();
             let encrypted = folder.path().join(format!("encrypted-{size}.{kind}"));
             // By bulla: sops may take minutes for it, and reads it as its own.
             let output = command(&bulla, Task::Encrypt, &plain).output().unwrap();
@@ -71,7 +79,8 @@ fn main() {
                     Task::Decrypt | Task::Extract => &encrypted,
                 };
                 let [theirs, ours] = measure([&sops, &bulla], task, file, runs, limit);
-                print(&format!("{size} {kind}"), task, &theirs, &ours);
+                let unit = if kind == "bin" { " MiB" } else { "" };
+                print(&format!("{size}{unit} {kind}"), task, &theirs, &ours);
             }
         }
     }
@@ -86,6 +95,22 @@ fn peer() -> PathBuf {
         "tests/peers.sh cannot install sops"
     );
     String::from_utf8(output.stdout).unwrap().trim().into()
+}
+
+/// A file of `size` values, or MiB where it is binary.
+fn content(kind: &str, size: usize) -> Vec<u8> {
+    if kind != "bin" {
+        return text(kind, size).into_bytes();
+    }
+    // Bytes without a pattern that anybody could make use of (xorshift).
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let words = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    words.take(size << 17).flatten().collect()
 }
 
 /// A file of `size` values: strings, numbers and booleans, ten to a mapping.
@@ -136,6 +161,9 @@ fn command(program: &Path, task: Task, file: &Path) -> Command {
     match task {
         Task::Decrypt => command.arg("decrypt"),
         Task::Encrypt => command.args(["encrypt", "--age", recipient.unwrap()]),
+        Task::Extract if file.extension().is_some_and(|end| end == "bin") => {
+            command.args(["decrypt", "--extract", "[\"data\"]"])
+        }
         Task::Extract => command.args(["decrypt", "--extract", "[\"group0\"][\"key2\"]"]),
     };
     command

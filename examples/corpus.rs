@@ -1,4 +1,4 @@
-//! Encrypts and decrypts every YAML and JSON file of a folder and counts those that come back as
+//! Encrypts and decrypts every YAML, JSON and TOML file of a folder and counts those that come back as
 //! the same bytes: `cargo run --example corpus -- FOLDER BULLA [SOPS]`.
 //!
 //! With a real sops it also counts how many of the encrypted files that sops can read. Ends with
@@ -71,7 +71,7 @@ fn main() {
     std::process::exit(i32::from(reports.iter().any(bad)));
 }
 
-/// The YAML and JSON files below a folder, sorted.
+/// The YAML, JSON and TOML files below a folder, sorted.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -94,6 +94,7 @@ fn kind(path: &Path) -> Option<&'static str> {
     match path.extension()?.to_str()? {
         "yaml" | "yml" => Some("yaml"),
         "json" => Some("json"),
+        "toml" => Some("toml"),
         _ => None,
     }
 }

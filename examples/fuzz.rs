@@ -26,13 +26,12 @@ type Running = Arc<Mutex<Option<(Instant, Vec<u8>)>>>;
 const LONGEST: Duration = Duration::from_secs(10);
 
 /// Pieces of the languages, thrown in at random places.
-const PIECES: [&str; 63] = [
+const PIECES: &[&str] = &[
     "${",
     "<<E\nx\nE\n",
     "<<-E\n",
     "r \"l\" {\n",
     "}\n",
-    "=",
     "\\\n",
     "!",
     "\\ud800",
@@ -90,6 +89,32 @@ const PIECES: [&str; 63] = [
     "😀",
     "\\u00e9",
     "a: b\n",
+    "a = 1\n",
+    "a.b = ",
+    "[t]\n",
+    "[[t.u]]\n",
+    "\"\"\"",
+    "'''\n",
+    "07:32",
+    " = ",
+    "{a = ",
+    "inf",
+    "A=",
+    "export ",
+    "\\n",
+    "\n\n",
+    " \n",
+    "`",
+    "\"\"\"",
+    "=",
+    ";",
+    " ; c",
+    "\\\n",
+    "[s]\n",
+    "- = ",
+    "#\n# a\n",
+    "\u{a0}",
+    "[DEFAULT]",
 ];
 
 /// A small generator of random numbers (xorshift); the quality does not matter here.
@@ -202,14 +227,18 @@ fn fail(name: &str, what: &str, input: &[u8]) -> ! {
 fn seeds(target: &str) -> Vec<Vec<u8>> {
     let mut seeds = vec![
         b"a: 1\n".to_vec(),
+        b"a = 1\n".to_vec(),
         b"{\"a\": [1, true]}".to_vec(),
         b"[\"a\"][0].b".to_vec(),
         b"{\"a\": 1, // b\n/* c */ \"d\": [2,],}".to_vec(),
     ];
-    let wanted = target.split('_').next().unwrap();
-    for folder in ["testdata/plain", "testdata/own-formats"] {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-        for entry in std::fs::read_dir(folder).unwrap() {
+    let testdata = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
+    let wanted = match target.split('_').next().unwrap() {
+        "dotenv" => "env",
+        other => other,
+    };
+    for folder in ["plain", "beyond-sops", "own-formats"] {
+        for entry in std::fs::read_dir(testdata.join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|end| end == wanted) {
                 seeds.push(std::fs::read(path).unwrap());

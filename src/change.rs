@@ -1,8 +1,7 @@
 //! Changing one value of a plaintext document, by splicing: what was not named stays.
 
 use crate::document::{
-    Data, Document, Kind, LeafKind, NoMarking, Node, NodeId, Path, Splice, Step, Type, canonical,
-    splice,
+    Data, Document, Kind, LeafKind, NoMarking, Node, NodeId, Path, Splice, Step, Type, splice,
 };
 use crate::store::{EmitError, Layout, Store};
 use std::ops::Range;
@@ -61,6 +60,7 @@ pub fn set(
     if path.0.is_empty() {
         return Err(ChangeError::EmptyPath);
     }
+    let data = &store.held(data.clone());
     let Some(root) = document.branches.first().and_then(|b| b.root) else {
         return append(store, document, None, &path.0, data, layout).map(Some);
     };
@@ -137,26 +137,11 @@ pub fn is_only_change(
         .filter(|&id| !is_collection(before, id) || before.find(0, path) == Some(id));
     let new = data.and_then(|_| reached(after, path, true));
     let holds = match (data, new) {
-        (Some(data), Some(id)) => {
-            let new = after.data(id);
-            same(&new, data) || is_text_of(after, &new, data)
-        }
+        (Some(data), Some(id)) => same(&after.data(id), data),
         (Some(_), None) => false,
         (None, _) => true,
     };
     holds && others(before, gone) == others(after, new)
-}
-
-/// Whether `new` is how `data` is written in a format that holds text only.
-fn is_text_of(document: &Document, new: &Data, data: &Data) -> bool {
-    let is_text = |node: &Node| node.kind != Kind::Scalar || node.ty == Type::Str;
-    match (new, data) {
-        (Data::Scalar(Type::Str, text), Data::Scalar(ty, value)) => {
-            let read = canonical(*ty, text);
-            read.is_some_and(|read| *read == **value) && document.nodes.iter().all(is_text)
-        }
-        _ => false,
-    }
 }
 
 /// The node that `path` leads to, or the last one on the way. Where items were appended, an index

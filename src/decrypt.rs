@@ -2,17 +2,22 @@
 //!
 //! Pure, and all or nothing: no byte of plaintext leaves before the MAC was verified.
 
-use crate::crypto::{DataKey, Mac, OpenError, Sealer, Stash, Token, TokenError, TokenType};
+mod envelope;
+
+use crate::crypto::{
+    DataKey, Digest, Mac, MacShare, OpenError, Sealer, Stash, Token, TokenError, TokenType,
+};
 use crate::document::scalar::is_plain_int;
+use crate::document::share::{Share, WHOLE, shares, side_by_side};
 use crate::document::{
     Document, Leaf, LeafKind, Leaves, NoMarking, NodeId, Path, Splice, Type, Value, canonical,
-    drop_contained, splice,
+    drop_contained, same_leaves, splice,
 };
 use crate::metadata::{Metadata, Selection, Spelling};
 use crate::store::{ParseOptions, Store};
-use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
+use std::sync::OnceLock;
 use zeroize::Zeroizing;
 
 /// How a document is decrypted.
@@ -107,14 +112,23 @@ pub fn decrypt(
     stash: Option<&mut Stash>,
 ) -> Result<Decrypted, DecryptError> {
     let opener = Opener::new(data_key, metadata);
-    let mut spellings = open_spellings(&opener, metadata);
-    let mut opening = Opening::new(document, store, metadata, &opener, &spellings);
-    opening.stash = stash;
-    opening.walk()?;
-    if let Some(stash) = opening.stash.take() {
-        remember_spellings(stash, metadata, &spellings);
+    if store.envelope().is_some() {
+        return envelope::decrypt(document, metadata, &opener, options, stash);
     }
-    let warnings = opening.verify_mac(options.ignore_mac)?;
+    let mut spellings = open_spellings(&opener, metadata);
+    let whole = spellings.remove(Spelling::WHOLE);
+    let file = File {
+        document,
+        store,
+        metadata,
+        opener: &opener,
+    };
+    let (mut opening, mac) = file.open(&spellings, stash)?;
+    if let Some(stash) = opening.stash.take() {
+        remember_spellings(stash, metadata, &spellings, whole.as_ref());
+    }
+    let mut warnings = std::mem::take(&mut opening.warnings);
+    warnings.extend(opener.verify_mac(&mac.finish(), metadata, options.ignore_mac)?);
     let (mut text, expected) = opening.finish();
     // A spelling is used only where it reads as the value of the token.
     for round in 0.. {
@@ -126,11 +140,23 @@ pub fn decrypt(
             break;
         }
         spellings.retain(|path, _| round < MISSPELLED_ROUNDS && !wrong.contains(path));
-        let mut again = Opening::new(document, store, metadata, &opener, &spellings);
-        again.walk()?;
-        text = again.finish().0;
+        text = file.open(&spellings, None)?.0.finish().0;
+    }
+    if let Some(whole) = whole.filter(|whole| is_same(store, options.parsing, whole, &text)) {
+        text = whole;
     }
     Ok(Decrypted { text, warnings })
+}
+
+/// Whether two texts hold the same values and comments.
+fn is_same(
+    store: &dyn Store,
+    parsing: ParseOptions,
+    one: &Zeroizing<Vec<u8>>,
+    other: &Zeroizing<Vec<u8>>,
+) -> bool {
+    let parse = |text: &Zeroizing<Vec<u8>>| store.parse(text.clone(), parsing);
+    matches!((parse(one), parse(other)), (Ok(one), Ok(other)) if same_leaves(&one, &other))
 }
 
 /// How often single spellings are dropped before all of them are.
@@ -154,9 +180,15 @@ fn open_spellings(opener: &Opener<'_>, metadata: &Metadata) -> Spellings {
     opened
 }
 
-fn remember_spellings(stash: &mut Stash, metadata: &Metadata, opened: &Spellings) {
+fn remember_spellings(
+    stash: &mut Stash,
+    metadata: &Metadata,
+    opened: &Spellings,
+    whole: Option<&Zeroizing<Vec<u8>>>,
+) {
     for spelling in &metadata.bulla.spelling {
-        if let Some(text) = opened.get(&spelling.path) {
+        let whole = whole.filter(|_| spelling.path == Spelling::WHOLE);
+        if let Some(text) = opened.get(&spelling.path).or(whole) {
             let aad = Spelling::aad(&spelling.path);
             stash.remember(&aad, TokenType::Str, text, spelling.token.as_bytes());
         }
@@ -178,18 +210,18 @@ fn met_again<'v>(ty: TokenType, opened: &'v [u8], written: &'v [u8]) -> (TokenTy
 }
 
 /// Opens tokens of both ciphers; a file has one, so the other is hardly ever set up.
-struct Opener<'k> {
+pub(crate) struct Opener<'k> {
     data_key: &'k DataKey,
     usual: Sealer,
-    other: OnceCell<Sealer>,
+    other: OnceLock<Sealer>,
 }
 
 impl<'k> Opener<'k> {
-    fn new(data_key: &'k DataKey, metadata: &Metadata) -> Self {
+    pub(crate) fn new(data_key: &'k DataKey, metadata: &Metadata) -> Self {
         Self {
             data_key,
             usual: Sealer::new(data_key, metadata.cipher()),
-            other: OnceCell::new(),
+            other: OnceLock::new(),
         }
     }
 
@@ -205,9 +237,102 @@ impl<'k> Opener<'k> {
         let other = || Sealer::new(self.data_key, token.cipher);
         self.other.get_or_init(other).open(token, aad, out)
     }
+
+    /// Whether a token holds `plaintext`.
+    pub(crate) fn holds(
+        &self,
+        token: &Token<'_>,
+        aad: &[u8],
+        plaintext: &[u8],
+    ) -> Result<bool, OpenError> {
+        if token.cipher == self.usual.cipher() {
+            return self.usual.holds(token, aad, plaintext);
+        }
+        let mut opened = Zeroizing::new(Vec::new());
+        self.open(token, aad, &mut opened)?;
+        Ok(*opened == plaintext)
+    }
+
+    /// Compares the MAC of the file with that of its values; a warning where it is wrong and
+    /// the user said to go on.
+    pub(crate) fn verify_mac(
+        &self,
+        computed: &Digest,
+        metadata: &Metadata,
+        ignore: bool,
+    ) -> Result<Option<DecryptWarning>, DecryptError> {
+        let verified = match self.stored_mac(metadata) {
+            Ok(stored) if computed.matches(&stored) => Ok(()),
+            Ok(_) => Err(DecryptError::Mac),
+            Err(error) => Err(error),
+        };
+        match verified {
+            Ok(()) => Ok(None),
+            Err(_) if ignore => Ok(Some(DecryptWarning::MacIgnored)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn stored_mac(&self, metadata: &Metadata) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
+        let text = metadata.mac.as_deref().unwrap_or_default();
+        if text.is_empty() {
+            return Err(DecryptError::NoMac);
+        }
+        let mut stored = Zeroizing::new(Vec::new());
+        let Ok(token) = Token::parse(text.as_bytes()) else {
+            return Err(DecryptError::LockedMac);
+        };
+        let aad = metadata.last_modified.as_bytes();
+        match self.open(&token, aad, &mut stored) {
+            Ok(()) => Ok(stored),
+            Err(_) => Err(DecryptError::LockedMac),
+        }
+    }
 }
 
-/// One pass over an encrypted document.
+/// An encrypted document and what it takes to open it.
+#[derive(Clone, Copy)]
+struct File<'a> {
+    document: &'a Document,
+    store: &'a dyn Store,
+    metadata: &'a Metadata,
+    opener: &'a Opener<'a>,
+}
+
+impl<'a> File<'a> {
+    /// Opens all tokens; with what comes of it the hash of the values. The stash and the
+    /// spellings want the leaves one after the other, else shares are opened side by side.
+    fn open<'s>(
+        self,
+        spellings: &'a Spellings,
+        stash: Option<&'s mut Stash>,
+    ) -> Result<(Opening<'a, 's>, Mac), DecryptError> {
+        let mut whole = Opening::new(self, spellings, true);
+        let mut later: Vec<Opening<'_, '_>> = Vec::new();
+        if stash.is_some() || !spellings.is_empty() {
+            whole.stash = stash;
+            whole.walk(WHOLE)?;
+        } else {
+            let open = |share: Share| {
+                let mut opening = Opening::new(self, spellings, share.start == 0);
+                opening.walk(share).map(|()| opening)
+            };
+            let mut opened = side_by_side(shares(self.document), open).into_iter();
+            if let Some(first) = opened.next() {
+                whole = first?;
+            }
+            later = opened.collect::<Result<_, _>>()?;
+        }
+        let mac = MacShare::join(std::iter::once(&whole.mac).chain(later.iter().map(|o| &o.mac)));
+        for opening in later {
+            whole.splices.extend(opening.splices);
+            whole.warnings.extend(opening.warnings);
+        }
+        Ok((whole, mac))
+    }
+}
+
+/// One pass over a share of an encrypted document.
 struct Opening<'a, 's> {
     document: &'a Document,
     store: &'a dyn Store,
@@ -216,7 +341,7 @@ struct Opening<'a, 's> {
     opener: &'a Opener<'a>,
     spellings: &'a Spellings,
     stash: Option<&'s mut Stash>,
-    mac: Mac,
+    mac: MacShare,
     splices: Vec<Splice>,
     /// The plaintext of the token at hand.
     plaintext: Zeroizing<Vec<u8>>,
@@ -232,13 +357,13 @@ struct Opening<'a, 's> {
 }
 
 impl<'a> Opening<'a, '_> {
-    fn new(
-        document: &'a Document,
-        store: &'a dyn Store,
-        metadata: &'a Metadata,
-        opener: &'a Opener<'a>,
-        spellings: &'a Spellings,
-    ) -> Self {
+    fn new(file: File<'a>, spellings: &'a Spellings, is_first: bool) -> Self {
+        let File {
+            document,
+            store,
+            metadata,
+            opener,
+        } = file;
         Self {
             document,
             store,
@@ -247,7 +372,7 @@ impl<'a> Opening<'a, '_> {
             opener,
             spellings,
             stash: None,
-            mac: Mac::new(metadata.mac_only_encrypted),
+            mac: MacShare::new(is_first, metadata.mac_only_encrypted),
             splices: Vec::with_capacity(document.nodes.len() / 2),
             plaintext: Zeroizing::new(Vec::with_capacity(4096)),
             spelled: HashSet::new(),
@@ -258,13 +383,19 @@ impl<'a> Opening<'a, '_> {
         }
     }
 
-    fn walk(&mut self) -> Result<(), DecryptError> {
+    fn walk(&mut self, share: Share) -> Result<(), DecryptError> {
         let mut leaves = self.document.leaves(self.selection);
-        while let Some(leaf) = leaves.advance() {
-            match leaf.kind {
-                LeafKind::Comment => self.comment(&leaf, &leaves),
-                LeafKind::Value => self.value(&leaf, &leaves)?,
+        let mut number = 0;
+        while number < share.end
+            && let Some(leaf) = leaves.advance()
+        {
+            if share.contains(&number) {
+                match leaf.kind {
+                    LeafKind::Comment => self.comment(&leaf, &leaves),
+                    LeafKind::Value => self.value(&leaf, &leaves)?,
+                }
             }
+            number += 1;
         }
         Ok(())
     }
@@ -452,40 +583,6 @@ impl<'a> Opening<'a, '_> {
             }
         }
         None
-    }
-
-    /// Compares the MAC of the file with that of the values.
-    fn verify_mac(&mut self, ignore: bool) -> Result<Vec<DecryptWarning>, DecryptError> {
-        let computed = self.mac.clone().finish();
-        let verified = self.stored_mac().and_then(|stored| {
-            if computed.matches(&stored) {
-                Ok(())
-            } else {
-                Err(DecryptError::Mac)
-            }
-        });
-        match verified {
-            Ok(()) => {}
-            Err(_) if ignore => self.warnings.push(DecryptWarning::MacIgnored),
-            Err(error) => return Err(error),
-        }
-        Ok(std::mem::take(&mut self.warnings))
-    }
-
-    fn stored_mac(&self) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
-        let text = self.metadata.mac.as_deref().unwrap_or_default();
-        if text.is_empty() {
-            return Err(DecryptError::NoMac);
-        }
-        let mut stored = Zeroizing::new(Vec::new());
-        let Ok(token) = Token::parse(text.as_bytes()) else {
-            return Err(DecryptError::LockedMac);
-        };
-        let aad = self.metadata.last_modified.as_bytes();
-        match self.opener.open(&token, aad, &mut stored) {
-            Ok(()) => Ok(stored),
-            Err(_) => Err(DecryptError::LockedMac),
-        }
     }
 
     /// Puts aliases back that were keys.

@@ -3,13 +3,17 @@
 //! Pure: the time, the randomness and the key are parameters. What comes out has been
 //! decrypted again in memory and compared with what went in.
 
+mod envelope;
+
 use crate::crypto::{
-    Cipher, DataKey, Mac, Nonces, Random, SealError, Sealer, Stash, Token, TokenType,
+    Cipher, DataKey, Mac, MacShare, Nonces, Random, SealError, Sealer, SharedRandom, Stash, Token,
+    TokenType,
 };
 use crate::decrypt::{self, DecryptError, DecryptOptions};
+use crate::document::share::{Share, WHOLE, shares, side_by_side};
 use crate::document::{
     Document, Kind, Leaf, LeafKind, Leaves, NodeId, Path, Splice, Type, Value, canonical,
-    drop_contained, splice,
+    drop_contained, same_leaves, splice, unwiped,
 };
 use crate::metadata::{Metadata, Selection, Spelling};
 use crate::store::{Layout, ParseError, ParseOptions, Store};
@@ -40,7 +44,7 @@ pub struct Encryption<'a> {
 /// An encrypted text and what was done.
 pub struct Encrypted {
     /// The whole file.
-    pub text: Zeroizing<Vec<u8>>,
+    pub text: Vec<u8>,
     /// How many values and comments are tokens now.
     pub sealed: usize,
     /// How many values stay in clear.
@@ -83,6 +87,29 @@ pub enum EncryptError {
 /// # Errors
 /// [`EncryptError`]; see there.
 pub fn encrypt(document: &Document, how: Encryption<'_>) -> Result<Encrypted, EncryptError> {
+    if let Some(envelope) = how.store.envelope() {
+        return envelope::encrypt(document, envelope, how);
+    }
+    let mut splices = how.store.normal_form(document);
+    if splices.is_empty() {
+        return encrypt_normal(document, &document.source, how);
+    }
+    let text = splice(&document.source, &mut splices);
+    let normal = how.store.parse(text, how.parsing);
+    let normal = normal.map_err(EncryptError::SelfCheckParse)?;
+    if !same_leaves(document, &normal) {
+        let offset = splices[0].span.range().start;
+        return Err(EncryptError::SelfCheck { offset });
+    }
+    encrypt_normal(&normal, &document.source, how)
+}
+
+/// Encrypts a document in normal form, whose text was `original` before.
+fn encrypt_normal(
+    document: &Document,
+    original: &Zeroizing<Vec<u8>>,
+    how: Encryption<'_>,
+) -> Result<Encrypted, EncryptError> {
     let Encryption {
         store,
         parsing,
@@ -95,38 +122,34 @@ pub fn encrypt(document: &Document, how: Encryption<'_>) -> Result<Encrypted, En
         allow_nested,
     } = how;
     refuse_comments_in_keys(document)?;
-    let mut nonces = Nonces::new(random);
+    let random = SharedRandom::new(random);
     let sealer = Sealer::new(data_key, cipher);
-    let mut sealing = Sealing {
+    let file = File {
         document,
         store,
-        selection: &metadata.selection,
-        only_encrypted: metadata.mac_only_encrypted,
-        allow_nested,
-        seal: Seal {
-            sealer: &sealer,
-            nonces: &mut nonces,
-            stash: &mut stash,
-        },
-        mac: Mac::new(metadata.mac_only_encrypted),
-        splices: Vec::with_capacity(document.nodes.len() / 2),
-        spellings: Vec::new(),
-        pending: None,
-        in_place: in_place(document, &metadata.selection),
-        sealed: 0,
-        clear: 0,
-    };
-    sealing.walk()?;
-    let (mut splices, sealed, clear) = (sealing.splices, sealing.sealed, sealing.clear);
-    let mac = sealing.mac.finish();
-    let spellings = sealing.spellings;
-    let mut seal = Seal {
+        metadata: &metadata,
         sealer: &sealer,
-        nonces: &mut nonces,
-        stash: &mut stash,
+        random: &random,
+        allow_nested,
     };
+    let Tokens {
+        mut splices,
+        mut spellings,
+        mac,
+        sealed,
+        clear,
+    } = file.seal(&mut stash)?;
+    if document.source != *original {
+        spellings.push((Spelling::WHOLE.to_owned(), original.clone()));
+    }
+    let mut draws = &random;
+    let mut seal = Seal::new(&sealer, Nonces::new(&mut draws), &mut stash);
     let aad = metadata.last_modified.as_bytes();
-    metadata.mac = Some(ascii(seal.fresh(mac.as_bytes(), TokenType::Str, aad)?));
+    metadata.mac = Some(ascii(seal.mint.token(
+        mac.finish().as_bytes(),
+        TokenType::Str,
+        aad,
+    )?));
     metadata.bulla.spelling = spellings
         .into_iter()
         .map(|(path, text)| {
@@ -138,8 +161,12 @@ pub fn encrypt(document: &Document, how: Encryption<'_>) -> Result<Encrypted, En
     drop_contained(&mut splices);
     splices.extend(store.attach(document, &metadata.to_data(), layout));
     let text = splice(&document.source, &mut splices);
+    for token in splices {
+        drop(unwiped(token.text));
+    }
     let check = Check {
         plain: document,
+        original,
         store,
         parsing,
         metadata: &metadata,
@@ -147,10 +174,91 @@ pub fn encrypt(document: &Document, how: Encryption<'_>) -> Result<Encrypted, En
     };
     let text = check.finish(text, &mut seal)?;
     Ok(Encrypted {
-        text,
+        text: unwiped(text),
         sealed,
         clear,
     })
+}
+
+/// A document that is to be encrypted and what it takes to do so.
+#[derive(Clone, Copy)]
+struct File<'a, 'r> {
+    document: &'a Document,
+    store: &'a dyn Store,
+    metadata: &'a Metadata,
+    sealer: &'a Sealer,
+    random: &'a SharedRandom<'r>,
+    allow_nested: bool,
+}
+
+/// What comes of sealing all leaves.
+struct Tokens {
+    splices: Vec<Splice>,
+    spellings: Vec<(String, Zeroizing<Vec<u8>>)>,
+    mac: Mac,
+    sealed: usize,
+    clear: usize,
+}
+
+impl File<'_, '_> {
+    /// Seals all leaves: one after the other where there are tokens to be used again or aliases,
+    /// else shares of them side by side.
+    fn seal(self, stash: &mut Stash) -> Result<Tokens, EncryptError> {
+        let in_place = in_place(self.document, &self.metadata.selection);
+        let mut parts = if stash.is_empty() && in_place.is_empty() {
+            let seal = |share| self.seal_share(share, &[], &mut Stash::new());
+            side_by_side(shares(self.document), seal)
+                .into_iter()
+                .collect::<Result<_, _>>()?
+        } else {
+            vec![self.seal_share(WHOLE, &in_place, stash)?]
+        };
+        let mac = MacShare::join(parts.iter().map(|part| &part.mac));
+        let sum = |count: fn(&ShareTokens) -> usize| parts.iter().map(count).sum();
+        let (sealed, clear) = (sum(|part| part.sealed), sum(|part| part.clear));
+        let mut whole = Tokens {
+            splices: Vec::new(),
+            spellings: Vec::new(),
+            mac,
+            sealed,
+            clear,
+        };
+        for part in &mut parts {
+            whole.splices.append(&mut part.splices);
+            whole.spellings.append(&mut part.spellings);
+        }
+        Ok(whole)
+    }
+
+    fn seal_share(
+        self,
+        share: Share,
+        in_place: &[bool],
+        stash: &mut Stash,
+    ) -> Result<ShareTokens, EncryptError> {
+        let mut draws = self.random;
+        let mut sealing = Sealing {
+            document: self.document,
+            store: self.store,
+            selection: &self.metadata.selection,
+            only_encrypted: self.metadata.mac_only_encrypted,
+            allow_nested: self.allow_nested,
+            seal: Seal::new(self.sealer, Nonces::new(&mut draws), stash),
+            pending: None,
+            in_place,
+            last_covered: false,
+            last_comment: None,
+            made: ShareTokens {
+                mac: MacShare::new(share.start == 0, self.metadata.mac_only_encrypted),
+                splices: Vec::with_capacity(self.document.nodes.len() / 2),
+                spellings: Vec::new(),
+                sealed: 0,
+                clear: 0,
+            },
+        };
+        sealing.walk(share)?;
+        Ok(sealing.made)
+    }
 }
 
 fn refuse_comments_in_keys(document: &Document) -> Result<(), EncryptError> {
@@ -162,8 +270,8 @@ fn refuse_comments_in_keys(document: &Document) -> Result<(), EncryptError> {
 }
 
 /// A token is ASCII.
-fn ascii(token: Vec<u8>) -> String {
-    String::from_utf8_lossy(&token).into_owned()
+fn ascii(token: &[u8]) -> String {
+    String::from_utf8_lossy(token).into_owned()
 }
 
 /// Which scalars are encrypted where they stand; empty where there are no aliases to ask for it.
@@ -180,36 +288,53 @@ fn in_place(document: &Document, selection: &Selection) -> Vec<bool> {
     encrypted
 }
 
-/// Makes tokens: from the stash where the value did not change, else new ones.
+/// Gives tokens: from the stash where the value did not change, else new ones.
 struct Seal<'a, 'r> {
-    sealer: &'a Sealer,
-    nonces: &'a mut Nonces<'r>,
     stash: &'a mut Stash,
+    mint: Mint<'a, 'r>,
 }
 
-impl Seal<'_, '_> {
+impl<'a, 'r> Seal<'a, 'r> {
+    fn new(sealer: &'a Sealer, nonces: Nonces<'r>, stash: &'a mut Stash) -> Self {
+        let mint = Mint {
+            sealer,
+            nonces,
+            token: Vec::new(),
+        };
+        Self { stash, mint }
+    }
+
     fn token(
         &mut self,
         plaintext: &[u8],
         ty: TokenType,
         aad: &[u8],
-    ) -> Result<Vec<u8>, EncryptError> {
-        if let Some(token) = self.stash.take(aad, ty, plaintext) {
-            return Ok(token.to_vec());
+    ) -> Result<&[u8], EncryptError> {
+        match self.stash.take(aad, ty, plaintext) {
+            Some(token) => Ok(token),
+            None => self.mint.token(plaintext, ty, aad),
         }
-        self.fresh(plaintext, ty, aad)
     }
+}
 
-    fn fresh(
+/// Makes new tokens, each in the place of the last one.
+struct Mint<'a, 'r> {
+    sealer: &'a Sealer,
+    nonces: Nonces<'r>,
+    token: Vec<u8>,
+}
+
+impl Mint<'_, '_> {
+    fn token(
         &mut self,
         plaintext: &[u8],
         ty: TokenType,
         aad: &[u8],
-    ) -> Result<Vec<u8>, EncryptError> {
-        let mut out = Vec::new();
+    ) -> Result<&[u8], EncryptError> {
+        self.token.clear();
         self.sealer
-            .seal(plaintext, ty, aad, self.nonces, &mut out)?;
-        Ok(out)
+            .seal(plaintext, ty, aad, &mut self.nonces, &mut self.token)?;
+        Ok(&self.token)
     }
 }
 
@@ -222,6 +347,17 @@ struct Pending {
     expand: bool,
 }
 
+/// What comes of sealing a share of the leaves.
+struct ShareTokens {
+    mac: MacShare,
+    splices: Vec<Splice>,
+    /// What style cannot bring back: the path's text and the source of the region.
+    spellings: Vec<(String, Zeroizing<Vec<u8>>)>,
+    sealed: usize,
+    clear: usize,
+}
+
+/// One pass over a share of a document.
 struct Sealing<'a, 'r> {
     document: &'a Document,
     store: &'a dyn Store,
@@ -229,31 +365,47 @@ struct Sealing<'a, 'r> {
     only_encrypted: bool,
     allow_nested: bool,
     seal: Seal<'a, 'r>,
-    mac: Mac,
-    splices: Vec<Splice>,
-    /// What style cannot bring back: the path's text and the source of the region.
-    spellings: Vec<(String, Zeroizing<Vec<u8>>)>,
     pending: Option<Pending>,
-    in_place: Vec<bool>,
-    sealed: usize,
-    clear: usize,
+    in_place: &'a [bool],
+    /// Whether the value that was met last is encrypted.
+    last_covered: bool,
+    /// The comment that was met last, and whether it is encrypted.
+    last_comment: Option<(NodeId, bool)>,
+    made: ShareTokens,
 }
 
 impl<'a> Sealing<'a, '_> {
-    fn walk(&mut self) -> Result<(), EncryptError> {
+    fn walk(&mut self, share: Share) -> Result<(), EncryptError> {
         let mut leaves = self.document.leaves(self.selection);
-        while let Some(leaf) = leaves.advance() {
-            if self.pending.as_ref().map(|p| p.alias) != leaf.via {
-                self.finish_alias();
+        let mut number = 0;
+        while number < share.end
+            && let Some(leaf) = leaves.advance()
+        {
+            // What comes before a share says how its first comment is taken.
+            let covered = self.covers(&leaf);
+            if share.contains(&number) {
+                self.leaf(&leaf, covered, &leaves)?;
             }
-            match leaf.kind {
-                LeafKind::Comment => self.comment(&leaf, &leaves)?,
-                LeafKind::Value => self.value(&leaf, &leaves)?,
-            }
+            number += 1;
         }
         self.finish_alias();
         self.alias_keys();
         Ok(())
+    }
+
+    fn leaf(
+        &mut self,
+        leaf: &Leaf,
+        covered: bool,
+        leaves: &Leaves<'_, &'a Selection>,
+    ) -> Result<(), EncryptError> {
+        if self.pending.as_ref().map(|p| p.alias) != leaf.via {
+            self.finish_alias();
+        }
+        match leaf.kind {
+            LeafKind::Comment => self.comment(leaf, covered, leaves),
+            LeafKind::Value => self.value(leaf, leaves),
+        }
     }
 
     /// A key that is an alias of an encrypted value would become the token: it is written out.
@@ -271,10 +423,11 @@ impl<'a> Sealing<'a, '_> {
                 }
                 let path = document.path(node.end);
                 let source = document.slice(self.store.region(document, id)).to_vec();
-                self.splices
+                self.made
+                    .splices
                     .push(self.store.expand(document, id, &mut |_| None));
                 let key = Spelling::of_key(branch_number, &path);
-                self.spellings.push((key, Zeroizing::new(source)));
+                self.made.spellings.push((key, Zeroizing::new(source)));
             }
         }
     }
@@ -282,21 +435,42 @@ impl<'a> Sealing<'a, '_> {
     fn comment(
         &mut self,
         leaf: &Leaf,
+        covered: bool,
         leaves: &Leaves<'_, &'a Selection>,
     ) -> Result<(), EncryptError> {
         let text = self.document.value(leaf.id).text;
         // A comment that did not open when the file was read stays the token that it is.
-        if text.is_empty() || !self.selection.covers(leaf) || Token::looks_like(text) {
+        if text.is_empty() || !covered || Token::looks_like(text) {
             return Ok(());
         }
         let token = self.seal.token(text, TokenType::Comment, leaves.aad())?;
-        if self.selection.clears_comment(&token) {
+        if self.selection.clears_comment(token) {
             return Err(EncryptError::CommentGuard(leaves.path()));
         }
-        self.splices
-            .push(self.store.seal(self.document, leaf.id, &token));
-        self.sealed += 1;
+        self.made
+            .splices
+            .push(self.store.seal(self.document, leaf.id, token));
+        self.made.sealed += 1;
         Ok(())
+    }
+
+    /// Whether a leaf is encrypted. A comment that may be a part of a value is as the value is;
+    /// where comments decide, a part of the comment above the value, and as that is.
+    fn covers(&mut self, leaf: &Leaf) -> bool {
+        let covered = self.selection.covers(leaf);
+        if leaf.kind == LeafKind::Value {
+            self.last_covered = covered;
+            return covered;
+        }
+        if !self.store.belongs_to_value(self.document, leaf.id) {
+            self.last_comment = Some((leaf.id, covered));
+            return covered;
+        }
+        match self.last_comment {
+            _ if !self.selection.is_by_comment() => covered || self.last_covered,
+            Some((id, above)) if id + 1 == leaf.id => above,
+            _ => covered,
+        }
     }
 
     fn value(
@@ -307,7 +481,7 @@ impl<'a> Sealing<'a, '_> {
         let value = self.document.value(leaf.id);
         let covered = self.selection.covers(leaf) && value.ty != Type::Null;
         if covered || !self.only_encrypted {
-            self.mac.update(value.text);
+            self.made.mac.update(value.text);
         }
         let encrypt = covered && !value.text.is_empty();
         if encrypt && !self.allow_nested && Token::looks_like(value.text) {
@@ -318,7 +492,7 @@ impl<'a> Sealing<'a, '_> {
         } else if encrypt {
             self.value_in_place(value, leaf, leaves)?;
         } else {
-            self.clear += usize::from(value.ty != Type::Null && !value.text.is_empty());
+            self.made.clear += usize::from(value.ty != Type::Null && !value.text.is_empty());
             self.pin(leaf, leaves);
         }
         Ok(())
@@ -329,8 +503,8 @@ impl<'a> Sealing<'a, '_> {
         if let Some(splice) = self.store.pin(self.document, leaf.id) {
             let source = self.document.slice(splice.span).to_vec();
             let key = Spelling::key(leaf.branch, &leaves.path());
-            self.splices.push(splice);
-            self.spellings.push((key, Zeroizing::new(source)));
+            self.made.splices.push(splice);
+            self.made.spellings.push((key, Zeroizing::new(source)));
         }
     }
 
@@ -346,9 +520,10 @@ impl<'a> Sealing<'a, '_> {
         };
         let plaintext = self.plaintext(id, value);
         let token = self.seal.token(plaintext, ty, leaves.aad())?;
-        self.splices
-            .push(self.store.seal(self.document, id, &token));
-        self.sealed += 1;
+        self.made
+            .splices
+            .push(self.store.seal(self.document, id, token));
+        self.made.sealed += 1;
         let value = Value {
             ty: value.ty,
             text: plaintext,
@@ -358,7 +533,9 @@ impl<'a> Sealing<'a, '_> {
         let region = self.document.slice(span);
         if back.span != span || back.text.as_slice() != region {
             let key = Spelling::key(leaf.branch, &leaves.path());
-            self.spellings.push((key, Zeroizing::new(region.to_vec())));
+            self.made
+                .spellings
+                .push((key, Zeroizing::new(region.to_vec())));
         }
         Ok(())
     }
@@ -388,7 +565,7 @@ impl<'a> Sealing<'a, '_> {
     ) -> Result<(), EncryptError> {
         let value = self.document.value(leaf.id);
         let token = match TokenType::of(value.ty).filter(|_| encrypt) {
-            Some(ty) => Some(self.seal.token(value.text, ty, leaves.aad())?),
+            Some(ty) => Some(self.seal.token(value.text, ty, leaves.aad())?.to_vec()),
             None => None,
         };
         let there = self.in_place[leaf.id as usize];
@@ -411,21 +588,25 @@ impl<'a> Sealing<'a, '_> {
         if !pending.expand {
             return;
         }
-        self.sealed += pending.tokens.iter().flatten().count();
+        self.made.sealed += pending.tokens.iter().flatten().count();
         let mut tokens = pending.tokens.into_iter();
         let splice = self.store.expand(self.document, pending.alias, &mut |_| {
             tokens.next().flatten()
         });
         let region = self.store.region(self.document, pending.alias);
         let source = self.document.slice(region).to_vec();
-        self.splices.push(splice);
-        self.spellings.push((pending.key, Zeroizing::new(source)));
+        self.made.splices.push(splice);
+        self.made
+            .spellings
+            .push((pending.key, Zeroizing::new(source)));
     }
 }
 
 /// The self-check: what was written decrypts to what was read.
 struct Check<'a> {
     plain: &'a Document,
+    /// What must come back.
+    original: &'a [u8],
     store: &'a dyn Store,
     parsing: ParseOptions,
     metadata: &'a Metadata,
@@ -456,10 +637,10 @@ impl Check<'_> {
             None,
         )
         .map_err(|error| EncryptError::SelfCheckDecrypt(Box::new(error)))?;
-        if *back.text == *self.plain.source {
+        if *back.text == *self.original {
             return Ok(document.source);
         }
-        let pairs = back.text.iter().zip(self.plain.source.iter());
+        let pairs = back.text.iter().zip(self.original);
         let offset = pairs.take_while(|(a, b)| a == b).count();
         Err(EncryptError::SelfCheck { offset })
     }
@@ -484,7 +665,7 @@ impl Check<'_> {
             let text = self.plain.value(old.id).text;
             let token = seal.token(text, TokenType::Comment, &new.aad)?;
             let node = *document.node(new.id);
-            let replacement = self.store.seal(document, new.id, &token);
+            let replacement = self.store.seal(document, new.id, token);
             if replacement.text.len() == node.span.range().len() {
                 document.source[node.span.range()].copy_from_slice(&replacement.text);
             }

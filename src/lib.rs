@@ -19,3 +19,4 @@ pub mod encrypt;
 pub mod keys;
 pub mod metadata;
 pub mod store;
+pub mod variables;

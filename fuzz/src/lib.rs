@@ -6,7 +6,7 @@ use bulla::crypto::{Cipher, DataKey, Nonces, Sealer, Stash, SystemRandom, Token,
 use bulla::decrypt::{DecryptOptions, decrypt};
 use bulla::document::{Document, Path};
 use bulla::encrypt::{EncryptError, Encryption, encrypt};
-use bulla::keys::{KeyGroups, Provider};
+use bulla::keys::{KeyGroups, Provider, Wrapper};
 use bulla::metadata::{Metadata, Selection};
 use bulla::store::{self, Layout, ParseOptions, Store};
 use std::sync::LazyLock;
@@ -16,9 +16,13 @@ use zeroize::Zeroizing;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: &[Target] = &[
     ("yaml_identity", yaml_identity),
     ("json_identity", json_identity),
+    ("dotenv_identity", dotenv_identity),
+    ("ini_identity", ini_identity),
+    ("binary_identity", binary_identity),
+    ("toml_identity", toml_identity),
     ("jsonc_identity", jsonc_identity),
     ("properties_identity", properties_identity),
     ("hcl_identity", hcl_identity),
@@ -38,46 +42,95 @@ static KEYS: LazyLock<KeyGroups> = LazyLock::new(|| {
         groups: vec![provider.parse(RECIPIENT).expect("a recipient")],
         threshold: 0,
     };
-    keys.wrap_all(&KEY, &mut SystemRandom).expect("wrapped");
+    keys.wrap_all(&KEY, &mut Wrapper::new(&mut SystemRandom))
+        .expect("wrapped");
     keys
 });
 
 /// What YAML parses, encrypts and decrypts to the same bytes.
 pub fn yaml_identity(bytes: &[u8]) {
-    identity(store::by_name("yaml").expect("yaml is built in"), bytes);
+    identity(
+        store::by_name("yaml").expect("yaml is built in"),
+        bytes,
+        &Selection::default(),
+    );
 }
 
 /// What JSON parses, encrypts and decrypts to the same bytes.
 pub fn json_identity(bytes: &[u8]) {
-    identity(store::by_name("json").expect("json is built in"), bytes);
+    identity(
+        store::by_name("json").expect("json is built in"),
+        bytes,
+        &Selection::default(),
+    );
+}
+
+/// What dotenv parses, encrypts and decrypts to the same bytes.
+pub fn dotenv_identity(bytes: &[u8]) {
+    flat_identity(store::by_name("dotenv").expect("dotenv is built in"), bytes);
+}
+
+/// What INI parses, encrypts and decrypts to the same bytes.
+pub fn ini_identity(bytes: &[u8]) {
+    flat_identity(store::by_name("ini").expect("ini is built in"), bytes);
+}
+
+/// With everything encrypted, and with one value in clear beside another.
+fn flat_identity(store: &'static dyn Store, bytes: &[u8]) {
+    identity(store, bytes, &Selection::default());
+    let fields = [("encrypted_regex", "[ac-eA]$")];
+    let selection = Selection::from_fields(fields).expect("a pattern");
+    identity(store, bytes, &selection.expect("a selection"));
+}
+
+/// Any bytes encrypt as a binary file and decrypt to the same bytes; and what looks like an
+/// encrypted one is read without harm.
+pub fn binary_identity(bytes: &[u8]) {
+    let store = store::by_name("binary").expect("binary is built in");
+    let read = parse(store, bytes);
+    let is_sealed = read.is_none_or(|document| document.has_metadata());
+    assert!(
+        !is_sealed || store::is_envelope(bytes),
+        "plain bytes are not taken as such"
+    );
+    let _ = store::by_content(bytes, ParseOptions::default());
+    if !is_sealed {
+        identity(store, bytes, &Selection::default());
+    }
+}
+
+/// What TOML parses, encrypts and decrypts to the same bytes.
+pub fn toml_identity(bytes: &[u8]) {
+    let store = store::by_name("toml").expect("toml is built in");
+    identity(store, bytes, &Selection::default());
 }
 
 /// What JSON with comments parses, encrypts and decrypts to the same bytes.
 pub fn jsonc_identity(bytes: &[u8]) {
-    identity(store::by_name("jsonc").expect("jsonc is built in"), bytes);
+    let store = store::by_name("jsonc").expect("jsonc is built in");
+    identity(store, bytes, &Selection::default());
 }
 
 /// What properties parse, encrypts and decrypts to the same bytes.
 pub fn properties_identity(bytes: &[u8]) {
-    identity(
-        store::by_name("properties").expect("properties are built in"),
-        bytes,
-    );
+    let store = store::by_name("properties").expect("properties are built in");
+    flat_identity(store, bytes);
 }
 
 /// What HCL parses, encrypts and decrypts to the same bytes.
 pub fn hcl_identity(bytes: &[u8]) {
-    identity(store::by_name("hcl").expect("hcl is built in"), bytes);
+    let store = store::by_name("hcl").expect("hcl is built in");
+    identity(store, bytes, &Selection::default());
 }
 
-fn identity(store: &'static dyn Store, bytes: &[u8]) {
+fn identity(store: &'static dyn Store, bytes: &[u8], selection: &Selection) {
     let Some(document) = parse(store, bytes) else {
         return;
     };
     if document.has_metadata() || document.branches.is_empty() {
         return;
     }
-    let mut metadata = Metadata::new(KEYS.clone(), Selection::default(), false, "3.13.2");
+    let mut metadata = Metadata::new(KEYS.clone(), selection.clone(), false, "3.13.2");
     metadata.last_modified.push_str("2026-01-02T03:04:05Z");
     let how = Encryption {
         store,
@@ -96,12 +149,9 @@ fn identity(store: &'static dyn Store, bytes: &[u8]) {
         Err(error) => panic!("a text that parses does not encrypt: {error}"),
     };
     let sealed = parse(store, &encrypted.text).expect("the encrypted text parses");
-    let block = sealed
-        .branches
-        .iter()
-        .find_map(|branch| branch.metadata)
-        .expect("the encrypted text has metadata");
-    let metadata = Metadata::from_data(&sealed.data(sealed.node(block).end)).expect("metadata");
+    let block = store.metadata(&sealed).expect("metadata that is a tree");
+    let block = block.expect("the encrypted text has metadata");
+    let metadata = Metadata::from_data(&block).expect("metadata");
     let options = DecryptOptions::default();
     let plain = decrypt(&sealed, store, &metadata, &KEY, options, None).expect("it decrypts");
     assert!(plain.text.as_slice() == bytes, "other bytes came back");

@@ -1,8 +1,9 @@
 //! Groups of flags that several commands share.
 
-use crate::cli::failure::{Failure, Outcome, Status};
+use crate::cli::failure::{Failure, Outcome, Status, warn};
 use crate::store::{self, STORES, Store};
 use clap::Args;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// A format given by name.
@@ -55,10 +56,11 @@ pub struct Global {
 /// Which format a file has.
 #[derive(Args, Clone, Default)]
 pub struct Types {
-    /// The format of the input (yaml or json); without it the file's name says.
+    /// The format of the input (json, yaml or binary); without it the file's name says, and for
+    /// an encrypted file under another name its content.
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     pub input_type: Option<&'static dyn Store>,
-    /// The format of the output (yaml or json); without it that of the file.
+    /// The format of the output (json, yaml or binary); without it that of the file.
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     pub output_type: Option<&'static dyn Store>,
 }
@@ -75,6 +77,15 @@ pub struct Recipients {
         hide_env_values = true
     )]
     pub age: Option<String>,
+    /// PGP fingerprints, separated by commas; a `!` behind one means that very sub-key.
+    #[arg(
+        short,
+        long,
+        value_name = "FINGERPRINTS",
+        env = "SOPS_PGP_FP",
+        hide_env_values = true
+    )]
+    pub pgp: Option<String>,
     #[command(flatten)]
     others: OtherKeys,
 }
@@ -102,35 +113,37 @@ struct OtherKeys {
     azure_kv: Option<String>,
     #[arg(long, hide = true, env = "SOPS_VAULT_URIS", hide_env_values = true)]
     hc_vault_transit: Option<String>,
-    #[arg(short, long, hide = true, env = "SOPS_PGP_FP", hide_env_values = true)]
-    pgp: Option<String>,
 }
 
 impl Recipients {
-    /// The age recipients given by flag or environment.
+    /// The lists of recipients given by flag or environment, each with its provider's id, in the
+    /// order in which sops makes a group of them.
     ///
     /// # Errors
     /// Where a key of a type is given that this build cannot use.
-    pub fn age(&self) -> Outcome<Vec<String>> {
+    pub fn given(&self) -> Outcome<[(&'static str, &str); 2]> {
         let others = [
             ("kms", &self.others.kms),
             ("gcp-kms", &self.others.gcp_kms),
             ("hckms", &self.others.hckms),
             ("azure-kv", &self.others.azure_kv),
             ("hc-vault-transit", &self.others.hc_vault_transit),
-            ("pgp", &self.others.pgp),
         ];
         for (flag, value) in others {
             if value
                 .as_deref()
                 .is_some_and(|value| !value.trim().is_empty())
             {
-                let message = format!("--{flag}: this version encrypts to age recipients only");
+                let message =
+                    format!("--{flag}: this version encrypts to age recipients and PGP keys only");
                 return Err(Failure::new(Status::General, message)
                     .hint("leave the flag, or the environment variable that sets it, out"));
             }
         }
-        Ok(comma_list(self.age.as_deref().unwrap_or_default()))
+        Ok([
+            ("pgp", self.pgp.as_deref().unwrap_or_default()),
+            ("age", self.age.as_deref().unwrap_or_default()),
+        ])
     }
 }
 
@@ -201,6 +214,34 @@ pub struct Unlocking {
     /// Open the file though its MAC does not match.
     #[arg(long)]
     pub ignore_mac: bool,
+}
+
+/// Arguments behind those that a command has a use for.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Surplus {
+    #[arg(hide = true)]
+    surplus: Vec<OsString>,
+}
+
+impl Surplus {
+    /// Leaves them alone, as sops does, and says so.
+    pub fn warn(&self) {
+        if !self.surplus.is_empty() {
+            warn("more than one file given, all but the first are ignored");
+        }
+    }
+
+    /// Refuses them, as sops does; `takes` says what would be right.
+    ///
+    /// # Errors
+    /// Where there are any.
+    pub fn refuse(&self, takes: &str) -> Outcome {
+        if self.surplus.is_empty() {
+            return Ok(());
+        }
+        let message = format!("too many arguments: {takes}");
+        Err(Failure::new(Status::NoFile, message).hint("what has blanks in it needs quotes"))
+    }
 }
 
 /// Where a result goes.

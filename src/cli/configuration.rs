@@ -74,6 +74,7 @@ pub fn layout(context: &Context, file: Option<&Path>, store: &dyn Store) -> Layo
         let stores = Stores::from_data(&data, &path).ok()?;
         match store.name() {
             "yaml" => stores.yaml,
+            "binary" => stores.json_binary,
             _ => stores.json,
         }
     };
@@ -229,25 +230,22 @@ const REGEX_HINT: &str =
 
 /// New keys for the recipients given by flag or environment.
 fn given_keys(recipients: &Recipients) -> Outcome<KeyGroup> {
-    keys_of(&recipients.age()?)
+    let mut keys = KeyGroup::new();
+    for (provider, list) in recipients.given()? {
+        keys.extend(keys_of(provider, list)?);
+    }
+    Ok(keys)
 }
 
-/// New keys for a list of age recipients that commas separate.
+/// New keys of a provider for a list of recipients that commas separate.
 ///
 /// # Errors
 /// Where a text is no recipient.
-pub fn age_keys(text: &str) -> Outcome<KeyGroup> {
-    keys_of(&super::args::comma_list(text))
-}
-
-fn keys_of(recipients: &[String]) -> Outcome<KeyGroup> {
-    let Some(age) = Provider::find("age") else {
-        return Ok(KeyGroup::new());
-    };
-    let keys = recipients.iter().enumerate();
-    keys.map(|(at, text)| age.parse_one(text, at + 1))
-        .collect::<Result<_, _>>()
-        .map_err(|error| Failure::new(Status::General, error))
+pub fn keys_of(provider: &str, list: &str) -> Outcome<KeyGroup> {
+    match Provider::find(provider) {
+        Some(provider) => Ok(provider.parse(list)?),
+        None => Ok(KeyGroup::new()),
+    }
 }
 
 fn rule_groups(found: &Found, rule: &Rule) -> Outcome<Vec<KeyGroup>> {
@@ -260,12 +258,10 @@ fn rule_key((at, key): (usize, &RuleKey)) -> Outcome<Box<dyn crate::keys::Master
     let provider = PROVIDERS.iter().find(|p| p.config_field == key.provider);
     let Some(provider) = provider else {
         let message = format!(
-            "the rule names a {} key ({}): this version encrypts to age recipients only",
+            "the rule names a {} key ({}): this version encrypts to age recipients and PGP keys only",
             key.provider, key.id
         );
         return Err(Failure::new(Status::General, message));
     };
-    provider
-        .parse_one(&key.id, at + 1)
-        .map_err(|error| Failure::new(Status::General, error))
+    Ok(provider.parse_one(&key.id, at + 1)?)
 }

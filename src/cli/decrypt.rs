@@ -1,14 +1,15 @@
 //! `bulla decrypt`: a file, or one value of it, in plaintext.
 
 use super::Context;
-use super::args::{Destination, Types, Unlocking};
+use super::args::{Destination, Surplus, Types, Unlocking};
 use super::failure::{Failure, Outcome, Status};
 use super::input::{self, Input, Purpose};
 use super::output::Content;
 use super::{save, unlock};
-use crate::document::{Data, Document, Path, Type};
-use crate::store::{Layout, Store};
+use crate::document::{Data, Document, Kind, Node, NodeId, Path, Type, unwiped};
+use crate::store::{EmitError, Layout, Store};
 use clap::Args;
+use std::collections::HashSet;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
@@ -17,6 +18,8 @@ use zeroize::Zeroizing;
 pub struct Decrypt {
     /// The file; standard input without one.
     pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub surplus: Surplus,
     /// Print only the value at this path: `["database"]["hosts"][0]` or `database.hosts[0]`.
     #[arg(long, value_name = "PATH")]
     pub extract: Option<String>,
@@ -37,6 +40,7 @@ impl Decrypt {
     /// # Errors
     /// See [`Failure`].
     pub fn run(self, context: &Context) -> Outcome {
+        self.surplus.warn();
         save::check_destination(&self.destination, self.file.is_some())?;
         let path = self.extract_path()?;
         let purpose = if self.destination.in_place {
@@ -48,14 +52,10 @@ impl Decrypt {
         let mut input = Input::read(context, self.file.as_deref(), &self.types, name, purpose)?;
         let unlocked = unlock::unlock(context, &mut input, &self.unlocking)?;
         let text = unlocked.plaintext(context, &input, self.unlocking.ignore_mac)?;
-        drop(unlocked);
+        drop(unwiped(unlocked.document.source));
         let text = match path {
             Some(path) => extract(context, &input, text, &path)?,
-            None if input.converts() => {
-                let document = input::parse(&input.name, input.store, text, context.parsing())?;
-                emitted(context, &input, &document)?
-            }
-            None => text,
+            None => converted(context, &input, text)?,
         };
         save::deliver(context, &input, &self.destination, &text, Content::Plain)
     }
@@ -74,9 +74,26 @@ impl Decrypt {
 
 /// A plaintext in the output format.
 fn emitted(context: &Context, input: &Input, document: &Document) -> Outcome<Zeroizing<Vec<u8>>> {
+    check_keys(document).map_err(|error| Failure::from(error).of(&input.name))?;
     let layout = input.layout(context);
     let emitted = input.output.emit(&branches(document), layout);
     emitted.map_err(|error| Failure::from(error).of(&input.name))
+}
+
+/// A plaintext in the output format; as it is where that is its own.
+///
+/// # Errors
+/// Where the output format cannot hold it.
+pub fn converted(
+    context: &Context,
+    input: &Input,
+    text: Zeroizing<Vec<u8>>,
+) -> Outcome<Zeroizing<Vec<u8>>> {
+    if !input.converts() {
+        return Ok(text);
+    }
+    let document = input::parse(&input.name, input.store, text, context.parsing_plain())?;
+    emitted(context, input, &document)
 }
 
 /// A plaintext document in the output format; as it is where that is its own.
@@ -88,7 +105,37 @@ pub fn convert(context: &Context, input: &Input, document: Document) -> Outcome<
         return Ok(document);
     }
     let text = emitted(context, input, &document)?;
-    input::parse(&input.name, input.output, text, context.parsing())
+    input::parse(&input.name, input.output, text, context.parsing_plain())
+}
+
+/// Refuses keys that would be lost where all keys are strings: collections, and those that would
+/// become equal to another key of their mapping.
+fn check_keys(document: &Document) -> Result<(), EmitError> {
+    let is_other = |node: &Node| node.is_key && (node.kind, node.ty) != (Kind::Scalar, Type::Str);
+    if !document.nodes.iter().any(is_other) {
+        return Ok(());
+    }
+    for (id, node) in document.nodes.iter().enumerate() {
+        let mut seen = HashSet::new();
+        if node.kind != Kind::Mapping || node.is_key {
+            continue;
+        }
+        let children = document.children(id as NodeId);
+        for key in children.filter(|&key| document.node(key).is_key) {
+            let kind = document.node(document.node(key).target).kind;
+            let problem = match kind {
+                Kind::Mapping | Kind::Sequence => "is a collection, and only a string has room",
+                Kind::Scalar if !seen.insert(document.key_text(key)) => {
+                    "is a string like another key of its mapping"
+                }
+                _ => continue,
+            };
+            let path = document.path(document.node(key).end);
+            let problem = format!("the key of {path} {problem}");
+            return Err(EmitError { problem });
+        }
+    }
+    Ok(())
 }
 
 /// Every branch as data; an empty one is an empty mapping.
@@ -109,17 +156,19 @@ fn extract(
     text: Zeroizing<Vec<u8>>,
     path: &Path,
 ) -> Outcome<Zeroizing<Vec<u8>>> {
-    let document = input::parse(&input.name, input.store, text, context.parsing())?;
+    let document = input::parse(&input.name, input.store, text, context.parsing_plain())?;
     let Some(id) = document.find(0, path) else {
         let message = format!("{}: {path} not found", input.name);
         return Err(Failure::new(Status::General, message));
     };
     let source = document.slice(document.node(id).span);
-    if document.value(id).ty == Type::Float && is_whole(source) {
+    let value = document.value(id);
+    let data = if value.ty == Type::Float && is_whole(source) && value.text != source {
         // A whole number too large for sops, which knows it as a rounded float only.
-        return Ok(Zeroizing::new(source.to_vec()));
-    }
-    let data = document.data(id);
+        Data::Scalar(Type::Int, Zeroizing::new(source.to_vec()))
+    } else {
+        document.data(id)
+    };
     spelled(input.output, data, input.layout(context))
         .map_err(|error| error.of(format!("{}: {path}", input.name)))
 }

@@ -84,7 +84,7 @@ pub fn keep(
         .or_else(|| places(context, file)?.find(|path| !path.exists()))
         .ok_or_else(|| Failure::new(Status::Unwritable, "there is no place for a draft"))?;
     if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory).map_err(|error| {
+        make_private(directory).map_err(|error| {
             let message = format!("{}: {error}", directory.display());
             Failure::new(Status::Unwritable, message)
         })?;
@@ -110,10 +110,33 @@ pub fn keep(
     let written = output::write(
         &path,
         &encrypted.text,
-        Content::Encrypted,
+        // as closely kept as plain text: only this user has any use for it
+        Content::Plain,
         &context.environment,
     );
     save::finish(&path.display().to_string(), written)
+}
+
+/// Makes a directory that only this user can look into, with what is in it, also where an older
+/// version of bulla made it.
+fn make_private(directory: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::fs::{Permissions, set_permissions};
+        use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+        builder.mode(0o700).create(directory)?;
+        set_permissions(directory, Permissions::from_mode(0o700))?;
+        for draft in std::fs::read_dir(directory)?.flatten() {
+            if draft.file_type().is_ok_and(|kind| kind.is_file()) {
+                set_permissions(draft.path(), Permissions::from_mode(0o600))?;
+            }
+        }
+        Ok(())
+    }
+    #[cfg(not(unix))]
+    builder.create(directory)
 }
 
 /// The latest draft of `file`.

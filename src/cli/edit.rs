@@ -3,17 +3,17 @@
 //! The plaintext is in a private directory while the editor runs, and goes with it on every
 //! way out. What was typed is never thrown away: a text that cannot be saved becomes a draft.
 
-use super::args::{Recipients, Selectors, Types, Unlocking};
+use super::args::{Recipients, Selectors, Surplus, Types, Unlocking};
 use super::configuration;
-use super::editor::Editor;
+use super::editor::{Editor, EditorError};
 use super::encrypt::{self, SealingFlags};
 use super::failure::{Failure, Outcome, Status, note, warn};
 use super::input::{self, Input, Purpose};
 use super::output::{self, Content};
 use super::private_dir::{self, PrivateDir};
 use super::save::{self, SOPS_VERSION, Sealing};
-use super::{Context, draft, unlock};
-use crate::crypto::{Cipher, DataKey, Stash, SystemRandom};
+use super::{Context, decrypt, draft, process, unlock};
+use crate::crypto::{Cipher, DataKey, Stash};
 use crate::document::{Document, splice};
 use crate::metadata::Metadata;
 use crate::store::{Layout, Store};
@@ -29,6 +29,8 @@ use zeroize::Zeroizing;
 pub struct Edit {
     /// The file.
     pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub surplus: Surplus,
     /// Bring back the last edit of this file that could not be saved.
     #[arg(long)]
     pub resume: bool,
@@ -56,6 +58,7 @@ impl Edit {
     /// # Errors
     /// See [`Failure`].
     pub fn run(self, context: &Context) -> Outcome {
+        self.surplus.warn();
         let file = self.file.clone().ok_or_else(super::no_file)?;
         let editor = Editor::find(&context.environment)
             .map_err(|error| Failure::new(Status::Editor, error))?;
@@ -71,6 +74,11 @@ impl Edit {
         } else {
             self.new_file(context, &file)?
         };
+        if self.show_master_keys && session.store.envelope().is_some() {
+            let message = "--show-master-keys: a binary file has no place for the metadata";
+            return Err(Failure::new(Status::Conflict, message)
+                .hint("`bulla updatekeys` changes the recipients"));
+        }
         self.resume(context, &file, &mut session)?;
         session.run(&editor)
     }
@@ -79,18 +87,19 @@ impl Edit {
         let mut input = Input::read(context, Some(file), &self.types, None, Purpose::Edit)?;
         let unlocked = unlock::unlock(context, &mut input, &self.unlocking)?;
         let plain = unlocked.decrypt(context, &input, self.unlocking.ignore_mac)?;
+        let start = decrypt::converted(context, &input, plain.text)?;
         let mut metadata = unlocked.metadata;
         metadata.raise_version(SOPS_VERSION);
         Ok(Session {
             context,
             file,
-            store: input.store,
+            store: input.output,
             cipher: metadata.cipher(),
             metadata,
             data_key: unlocked.data_key,
             stash: plain.stash,
-            base: draft::fingerprint(&plain.text),
-            start: plain.text,
+            base: draft::fingerprint(&start),
+            start,
             input: Some(input),
             shows_keys: self.show_master_keys,
             resumed: None,
@@ -98,22 +107,23 @@ impl Edit {
     }
 
     fn new_file<'a>(&'a self, context: &'a Context, file: &'a Path) -> Outcome<Session<'a>> {
-        let name = file.display().to_string();
-        let (store, _) = input::stores(&name, Some(file), &self.types)?;
-        let plan = configuration::plan(
+        let (_, store) = input::stores(Some(file), &self.types);
+        let mut plan = configuration::plan(
             context,
             Some(file),
             &self.recipients,
             &self.selectors,
             &self.sealing,
         )?;
+        if store.envelope().is_some() {
+            encrypt::encrypt_whole(&file.display().to_string(), &mut plan);
+        }
         let (metadata, data_key) =
-            encrypt::new_file(plan.keys, plan.selection, plan.mac_only_encrypted).map_err(
-                |failure| Failure {
+            encrypt::new_file(context, plan.keys, plan.selection, plan.mac_only_encrypted)
+                .map_err(|failure| Failure {
                     status: Status::NoKey,
                     ..failure
-                },
-            )?;
+                })?;
         Ok(Session {
             context,
             file,
@@ -205,6 +215,9 @@ impl Session<'_> {
     ) -> Outcome<(Zeroizing<Vec<u8>>, Document)> {
         loop {
             let ended = editor.edit(path);
+            if let Err(error @ EditorError::Signal { signal, .. }) = ended {
+                self.end(directory, &error, signal);
+            }
             let text = directory.read(self.file).map_err(unwritable)?;
             let unchanged = *text == *self.start;
             if let Err(error) = ended {
@@ -231,9 +244,21 @@ impl Session<'_> {
         }
     }
 
+    /// Keeps what was typed and saved, and ends by `signal`, which removes the directory.
+    fn end(&self, directory: &PrivateDir, error: &EditorError, signal: i32) -> ! {
+        let failure = Failure::new(Status::Editor, error);
+        let text = directory.read(self.file).ok();
+        let changed = text.filter(|text| **text != *self.start);
+        match changed {
+            Some(text) => self.keep(&text, failure).print(),
+            None => failure.print(),
+        }
+        process::end_by(signal)
+    }
+
     fn parsed(&self, text: &Zeroizing<Vec<u8>>) -> Outcome<Document> {
         let name = self.file.display().to_string();
-        let parse = |text| input::parse(&name, self.store, text, self.context.parsing());
+        let parse = |text| input::parse(&name, self.store, text, self.context.parsing_plain());
         let document = parse(text.clone())?;
         if document.branches.is_empty() {
             let message = format!("{name}: the file is empty");
@@ -241,9 +266,9 @@ impl Session<'_> {
         }
         if document.has_metadata() {
             if !self.shows_keys {
-                return Err(save::already_encrypted(&name));
+                return Err(save::reserved(&name));
             }
-            unlock::metadata(&name, &document)?;
+            unlock::metadata(&name, self.store, &document)?;
         } else if self.shows_keys {
             let message = format!("{name}: the metadata is gone; leave the `sops` entry in");
             return Err(Failure::new(Status::General, message));
@@ -255,7 +280,7 @@ impl Session<'_> {
     fn with_metadata(&self) -> Outcome<Zeroizing<Vec<u8>>> {
         let name = self.file.display().to_string();
         let text = self.start.clone();
-        let document = input::parse(&name, self.store, text, self.context.parsing())?;
+        let document = input::parse(&name, self.store, text, self.context.parsing_plain())?;
         let mut metadata = self.metadata.clone();
         metadata.bulla.spelling.clear();
         if metadata.last_modified.is_empty() {
@@ -287,10 +312,10 @@ impl Session<'_> {
         let name = self.file.display().to_string();
         let plain;
         let document = if self.shows_keys {
-            self.take_keys(&unlock::metadata(&name, document)?)?;
+            self.take_keys(&unlock::metadata(&name, self.store, document)?)?;
             let mut splices = self.store.detach(document);
             let text = splice(&document.source, &mut splices);
-            plain = input::parse(&name, self.store, text, self.context.parsing())?;
+            plain = input::parse(&name, self.store, text, self.context.parsing_plain())?;
             &plain
         } else {
             document
@@ -323,9 +348,7 @@ impl Session<'_> {
         self.metadata.mac_only_encrypted = edited.mac_only_encrypted;
         if !same {
             self.metadata.keys = edited.keys.clone();
-            self.metadata
-                .keys
-                .wrap_all(&self.data_key, &mut SystemRandom)?;
+            self.context.wrap(&mut self.metadata.keys, &self.data_key)?;
         }
         Ok(())
     }

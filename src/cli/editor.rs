@@ -45,6 +45,14 @@ pub enum EditorError {
         /// Why.
         source: io::Error,
     },
+    /// A signal is ending this process, and has ended the editor.
+    #[error("{} was ended by signal {signal}", program.display())]
+    Signal {
+        /// The program.
+        program: PathBuf,
+        /// The signal by which this process has to end, too.
+        signal: i32,
+    },
     /// It says that it failed, or a signal ended it.
     #[error("{} failed: {status}", program.display())]
     Failed {
@@ -207,7 +215,8 @@ impl<'a> Editor<'a> {
     /// Has the user edit `file`, on this process' terminal.
     ///
     /// # Errors
-    /// [`EditorError::Start`]; [`EditorError::Failed`] where the editor did not end with status 0.
+    /// [`EditorError::Start`]; [`EditorError::Failed`] where the editor did not end with status 0;
+    /// [`EditorError::Signal`] where this process has to end.
     pub fn edit(&self, file: &Path) -> Result<(), EditorError> {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).arg(file);
@@ -217,15 +226,16 @@ impl<'a> Editor<'a> {
         {
             command.env(TMPDIR, directory);
         }
-        let status = process::run(&mut command).map_err(|source| EditorError::Start {
+        let ended = process::run(&mut command).map_err(|source| EditorError::Start {
             program: self.program.clone(),
             source,
         })?;
-        if status.success() {
-            return Ok(());
-        }
         let program = self.program.clone();
-        Err(EditorError::Failed { program, status })
+        match (ended.signal, ended.status) {
+            (Some(signal), _) => Err(EditorError::Signal { program, signal }),
+            (None, status) if status.success() => Ok(()),
+            (None, status) => Err(EditorError::Failed { program, status }),
+        }
     }
 }
 
@@ -412,7 +422,11 @@ mod tests {
         let private = PrivateDir::new(&environment, 1).unwrap();
         let name = Path::new("secrets.yaml");
         let file = private.write(name, b"password: hunter2\n").unwrap();
-        Editor::find(&environment).unwrap().edit(&file).unwrap();
+        let edited = Editor::find(&environment).unwrap().edit(&file);
+        if let Err(EditorError::Signal { signal, .. }) = edited {
+            process::end_by(signal);
+        }
+        edited.unwrap();
         fs::write(place.join("after"), &*private.read(name).unwrap()).unwrap();
         private.close().unwrap();
     }

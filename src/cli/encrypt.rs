@@ -1,6 +1,6 @@
 //! `bulla encrypt`: a plaintext file becomes an encrypted one.
 
-use super::args::{Destination, Recipients, Selectors, Types, Unlocking};
+use super::args::{Destination, Recipients, Selectors, Surplus, Types, Unlocking};
 use super::configuration::{self, Plan};
 use super::failure::{Failure, Outcome, Status, warn};
 use super::input::{Input, Purpose};
@@ -22,6 +22,8 @@ use zeroize::Zeroizing;
 pub struct Encrypt {
     /// The file; standard input without one (then --filename-override is needed).
     pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub surplus: Surplus,
     #[command(flatten)]
     pub destination: Destination,
     #[command(flatten)]
@@ -70,6 +72,7 @@ impl Encrypt {
     /// # Errors
     /// See [`Failure`].
     pub fn run(self, context: &Context) -> Outcome {
+        self.surplus.warn();
         self.check()?;
         let purpose = if self.destination.in_place {
             Purpose::Change
@@ -77,19 +80,26 @@ impl Encrypt {
             Purpose::Read
         };
         let name = self.filename_override.as_deref();
-        let mut input = Input::read(context, self.file.as_deref(), &self.types, name, purpose)?;
+        let file = self.file.as_deref();
+        let mut input = Input::read_plain(context, file, &self.types, name, purpose)?;
         let document = self.document(context, &mut input)?;
         let path = input.path.clone();
-        let plan = configuration::plan(
+        let mut plan = configuration::plan(
             context,
             path.as_deref(),
             &self.recipients,
             &self.selectors,
             &self.sealing,
         )?;
+        if [input.store, input.output]
+            .iter()
+            .any(|store| store.envelope().is_some())
+        {
+            encrypt_whole(&input.name, &mut plan);
+        }
         let (sealing, before) = match self.existing(context, &input, &plan) {
             Some(existing) => existing,
-            None => (self.fresh(plan, input.layout(context))?, None),
+            None => (self.fresh(context, plan, input.layout(context))?, None),
         };
         if before.is_some_and(|before| before == document.source) {
             return Ok(());
@@ -118,6 +128,11 @@ impl Encrypt {
 
     /// The plaintext, in the output format.
     fn document(&self, context: &Context, input: &mut Input) -> Outcome<Document> {
+        if input.is_sealed() && !self.allow_nested {
+            return Err(save::already_encrypted(&input.name)
+                .hint("--allow-nested encrypts it once more, as a binary file"));
+        }
+        input.take_as_plain();
         let document = input.parse()?;
         if document.branches.is_empty() {
             let message = format!(
@@ -133,8 +148,9 @@ impl Encrypt {
     }
 
     /// A new data key, wrapped for everyone.
-    fn fresh(&self, plan: Plan, layout: Layout) -> Outcome<Sealing> {
-        let (metadata, data_key) = new_file(plan.keys, plan.selection, plan.mac_only_encrypted)?;
+    fn fresh(&self, context: &Context, plan: Plan, layout: Layout) -> Outcome<Sealing> {
+        let (metadata, data_key) =
+            new_file(context, plan.keys, plan.selection, plan.mac_only_encrypted)?;
         Ok(Sealing {
             metadata,
             data_key,
@@ -165,10 +181,11 @@ impl Encrypt {
         };
         let mut there = Input::read(context, Some(path), &types, None, Purpose::Read).ok()?;
         let document = there.parse().ok()?;
-        let metadata = unlock::metadata(&there.name, &document).ok()?;
+        let metadata = unlock::metadata(&there.name, there.store, &document).ok()?;
+        let is_whole = there.store.envelope().is_some();
         let same = metadata.keys.same_recipients(&plan.keys)
             && metadata.keys.needed() == plan.keys.needed()
-            && metadata.selection == plan.selection
+            && (is_whole || metadata.selection == plan.selection)
             && metadata.mac_only_encrypted == plan.mac_only_encrypted
             && metadata.cipher() == plan.cipher;
         if !same {
@@ -198,15 +215,33 @@ impl Encrypt {
 /// # Errors
 /// Where a key group is empty, or a recipient cannot be encrypted to.
 pub fn new_file(
+    context: &Context,
     mut keys: KeyGroups,
     selection: Selection,
     mac_only_encrypted: bool,
 ) -> Outcome<(Metadata, DataKey)> {
     let data_key = DataKey::generate(&mut SystemRandom)
         .map_err(|error| Failure::new(Status::General, error))?;
-    keys.wrap_all(&data_key, &mut SystemRandom)?;
+    context.wrap(&mut keys, &data_key)?;
     let metadata = Metadata::new(keys, selection, mac_only_encrypted, save::SOPS_VERSION);
     Ok((metadata, data_key))
+}
+
+/// A binary file is one value that is always encrypted: says what is ignored of a plan.
+pub fn encrypt_whole(name: &str, plan: &mut Plan) {
+    let selection = std::mem::take(&mut plan.selection);
+    let ignored = selection.field().filter(|_| selection != plan.selection);
+    if let Some((field, _)) = ignored {
+        warn(format!(
+            "{name}: {field} is ignored: a binary file is one value, which is always encrypted"
+        ));
+    }
+    if std::mem::take(&mut plan.mac_only_encrypted) {
+        warn(format!(
+            "{name}: mac_only_encrypted is ignored: a binary file is one value, which is always encrypted"
+        ));
+    }
+    plan.selection = Selection::All;
 }
 
 /// How many values in clear are named in warnings.
@@ -219,7 +254,8 @@ pub fn say_clear(name: &str, document: &Document, selection: &Selection, sealed:
     let mut leaves = document.leaves(selection);
     while let Some(leaf) = leaves.advance() {
         let value = document.value(leaf.id);
-        if leaf.kind == LeafKind::Comment || value.ty == Type::Null {
+        let is_nothing = value.ty == Type::Null || value.text.is_empty();
+        if leaf.kind == LeafKind::Comment || is_nothing {
             continue;
         }
         values += 1;

@@ -71,6 +71,12 @@ variables! {
     SOPS_GPG_EXEC;
     /// The home directory of gpg.
     GNUPGHOME;
+    /// The terminal that gpg's pinentry asks on; without it, the one that bulla was started on.
+    GPG_TTY;
+    /// The kind of that terminal.
+    TERM;
+    /// The screen that gpg's pinentry asks on.
+    DISPLAY;
     /// The editor; goes before `EDITOR` and `VISUAL`.
     SOPS_EDITOR;
     /// The editor.

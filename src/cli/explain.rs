@@ -2,13 +2,14 @@
 
 use super::args::{Recipients, Selectors, Types};
 use super::configuration::{self, Found};
-use super::encrypt::SealingFlags;
+use super::encrypt::{self, SealingFlags};
 use super::failure::{Failure, Outcome, Status};
-use super::input::{Input, Purpose};
+use super::input::{self, Input, Purpose};
 use super::{Context, output, unlock};
 use crate::document::{Document, LeafKind, Type};
 use crate::keys::KeyGroups;
 use crate::metadata::Selection;
+use crate::store::Store;
 use clap::Args;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -42,8 +43,9 @@ impl Explain {
         let mut text = String::new();
         let document = self.document(context)?;
         let metadata = match &document {
-            Some(document) if document.has_metadata() => Some(unlock::metadata(
+            Some((document, store)) if document.has_metadata() => Some(unlock::metadata(
                 &self.file.display().to_string(),
+                *store,
                 document,
             )?),
             _ => None,
@@ -59,13 +61,17 @@ impl Explain {
             line(&mut text, "changed", &metadata.last_modified);
             metadata.selection
         } else {
-            let plan = configuration::plan(
+            let mut plan = configuration::plan(
                 context,
                 Some(&self.file),
                 &self.recipients,
                 &self.selectors,
                 &self.sealing,
             )?;
+            let (store, _) = input::stores(Some(&self.file), &self.types);
+            if store.envelope().is_some() {
+                encrypt::encrypt_whole(&self.file.display().to_string(), &mut plan);
+            }
             let state = if document.is_some() {
                 "plaintext"
             } else {
@@ -77,18 +83,19 @@ impl Explain {
             plan.selection
         };
         line(&mut text, "selector", &selection);
-        if let Some(document) = document {
+        if let Some((document, _)) = document {
             explain_leaves(&mut text, &document, &selection);
         }
         output::stdout(text.as_bytes()).map_err(unwritable)
     }
 
-    fn document(&self, context: &Context) -> Outcome<Option<Document>> {
+    fn document(&self, context: &Context) -> Outcome<Option<(Document, &'static dyn Store)>> {
         if !self.file.exists() {
             return Ok(None);
         }
         let mut input = Input::read(context, Some(&self.file), &self.types, None, Purpose::Read)?;
-        input.parse().map(Some)
+        let document = input.parse()?;
+        Ok(Some((document, input.store)))
     }
 }
 

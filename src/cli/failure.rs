@@ -8,10 +8,14 @@ use crate::config::ConfigError;
 use crate::decrypt::DecryptError;
 use crate::document::PathError;
 use crate::encrypt::EncryptError;
-use crate::keys::{KeyError, WrapKeysError};
+use crate::keys::{
+    AgeError, Cause, GroupOutcome, KeyError, PgpError, PluginError, RecipientError, UnwrapError,
+    WrapKeysError,
+};
 use crate::metadata::MetadataError;
 use crate::store::EmitError;
 use std::fmt::Display;
+use std::io::Write;
 
 /// The exit statuses, with sops's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +49,10 @@ pub enum Status {
     NoFile = 100,
     /// The decryption order names a key type twice.
     DuplicateOrder = 112,
+    /// The program of `exec-env` or `exec-file` may not be executed; what shells say.
+    NotExecutable = 126,
+    /// There is no such program as `exec-env` or `exec-file` is to run; what shells say.
+    NoProgram = 127,
     /// No key opens the file.
     NoKey = 128,
     /// `edit` without a change.
@@ -86,6 +94,24 @@ impl Failure {
         self
     }
 
+    /// The same failure with what can be done about its causes, each hint once.
+    fn hints_of<'c>(mut self, causes: impl Iterator<Item = &'c Cause>) -> Self {
+        let hints = causes.flat_map(|cause| {
+            if let Some(error) = cause.downcast_ref::<AgeError>() {
+                return error.hints();
+            }
+            let plugin = cause.downcast_ref().and_then(PluginError::hint);
+            let pgp = cause.downcast_ref().and_then(PgpError::hint);
+            plugin.or(pgp).into_iter().collect()
+        });
+        for hint in hints {
+            if !self.hints.contains(&hint) {
+                self.hints.push(hint);
+            }
+        }
+        self
+    }
+
     /// The same failure, said of the file `name`.
     #[must_use]
     pub fn of(mut self, name: impl Display) -> Self {
@@ -94,31 +120,27 @@ impl Failure {
     }
 
     /// Prints the failure to stderr.
-    #[allow(
-        clippy::print_stderr,
-        reason = "the one place where errors are printed"
-    )]
     pub fn print(&self) {
-        eprintln!("bulla: {}", self.message);
+        say(format_args!("bulla: {}", self.message));
         for hint in &self.hints {
-            eprintln!("hint: {hint}");
+            say(format_args!("hint: {hint}"));
         }
     }
 }
 
 /// Prints a warning to stderr; the command goes on.
-#[allow(
-    clippy::print_stderr,
-    reason = "the one place where warnings are printed"
-)]
 pub fn warn(message: impl Display) {
-    eprintln!("bulla: warning: {message}");
+    say(format_args!("bulla: warning: {message}"));
 }
 
 /// Prints a note to stderr: something worth knowing about what was done.
-#[allow(clippy::print_stderr, reason = "the one place where notes are printed")]
 pub fn note(message: impl Display) {
-    eprintln!("bulla: {message}");
+    say(format_args!("bulla: {message}"));
+}
+
+/// The one place that prints to stderr. The terminal may be gone: no reason to stop.
+fn say(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 impl From<MetadataError> for Failure {
@@ -148,16 +170,38 @@ impl From<PathError> for Failure {
 
 impl From<KeyError> for Failure {
     fn from(error: KeyError) -> Self {
-        Self::new(Status::NoKey, error)
+        let groups = match &error {
+            KeyError::Groups { groups, .. } => groups.as_slice(),
+            KeyError::Shares(_) | KeyError::Length { .. } => &[],
+        };
+        let keys = groups.iter().flat_map(|group| match group {
+            GroupOutcome::Failed(keys) => keys.as_slice(),
+            GroupOutcome::Opened => &[],
+        });
+        let causes = keys
+            .flat_map(|key| &key.reasons)
+            .filter_map(|reason| match reason {
+                UnwrapError::Provider(cause) => Some(cause),
+                _ => None,
+            });
+        Self::new(Status::NoKey, &error).hints_of(causes)
+    }
+}
+
+impl From<RecipientError> for Failure {
+    fn from(error: RecipientError) -> Self {
+        Self::new(Status::General, &error).hints_of(std::iter::once(&error.cause))
     }
 }
 
 impl From<WrapKeysError> for Failure {
     fn from(error: WrapKeysError) -> Self {
-        Self::new(
-            Status::General,
-            format!("could not generate data key: {error}"),
-        )
+        let causes = match &error {
+            WrapKeysError::Keys(errors) => errors.as_slice(),
+            _ => &[],
+        };
+        let message = format!("could not generate data key: {error}");
+        Self::new(Status::General, message).hints_of(causes.iter().map(|error| &error.cause))
     }
 }
 

@@ -1,6 +1,6 @@
 //! `bulla filestatus`: whether a file is encrypted, without any key.
 
-use super::args::Types;
+use super::args::{Surplus, Types};
 use super::failure::{Failure, Outcome, Status};
 use super::input::{Input, Purpose};
 use super::{Context, output, unlock};
@@ -14,6 +14,8 @@ pub struct Filestatus {
     /// The file.
     pub file: Option<PathBuf>,
     #[command(flatten)]
+    pub surplus: Surplus,
+    #[command(flatten)]
     pub types: Types,
 }
 
@@ -23,6 +25,7 @@ impl Filestatus {
     /// # Errors
     /// Where the file cannot be read, or its metadata is broken.
     pub fn run(self, context: &Context) -> Outcome {
+        self.surplus.warn();
         let file = self.file.ok_or_else(super::no_file)?;
         let general = |failure: Failure| Failure {
             status: Status::General,
@@ -31,14 +34,15 @@ impl Filestatus {
         let mut input =
             Input::read(context, Some(&file), &self.types, None, Purpose::Read).map_err(general)?;
         let document = input.parse().map_err(general)?;
-        let encrypted = match unlock::metadata_data(&document) {
-            Some(data) => {
-                let metadata =
-                    Metadata::from_data(&data).map_err(|e| Failure::from(e).of(&input.name))?;
-                !metadata.version.is_empty() && metadata.mac.is_some_and(|mac| !mac.is_empty())
-            }
-            None => false,
-        };
+        let encrypted =
+            match unlock::metadata_data(&input.name, input.store, &document).map_err(general)? {
+                Some(data) => {
+                    let metadata =
+                        Metadata::from_data(&data).map_err(|e| Failure::from(e).of(&input.name))?;
+                    !metadata.version.is_empty() && metadata.mac.is_some_and(|mac| !mac.is_empty())
+                }
+                None => false,
+            };
         let line = format!("{{\"encrypted\":{encrypted}}}\n");
         output::stdout(line.as_bytes()).map_err(|error| Failure::new(Status::Unwritable, error))
     }

@@ -1,13 +1,11 @@
-//! What a command reads: a file or standard input, in a format, parsed; and how a text that
-//! does not parse is shown without showing a secret.
+//! What a command reads: a file or standard input, in a format, parsed.
 
 use super::args::Types;
 use super::failure::{Failure, Outcome, Status};
 use super::output::{Original, OutputError};
-use super::{Context, configuration, lock::Patience};
+use super::{Context, configuration, lock::Patience, original};
 use crate::document::Document;
-use crate::store::{self, Layout, ParseError, ParseOptions, Store};
-use std::io::Read;
+use crate::store::{self, Excerpt, Layout, ParseError, ParseOptions, Store};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -26,7 +24,7 @@ pub enum Purpose {
 pub struct Input {
     /// How it is called in messages.
     pub name: String,
-    /// The file, `None` for standard input.
+    /// The file where it is going to be changed.
     pub original: Option<Original>,
     /// The path by which rule and format are found, where there is one.
     pub path: Option<PathBuf>,
@@ -39,10 +37,11 @@ pub struct Input {
 }
 
 impl Input {
-    /// Reads `file`, or standard input without one.
+    /// Reads `file`, or standard input without one: an encrypted file, whose content may say its
+    /// format where its name does not.
     ///
     /// # Errors
-    /// Where it cannot be read, or its format is not known.
+    /// Where it cannot be read.
     pub fn read(
         context: &Context,
         file: Option<&Path>,
@@ -50,17 +49,36 @@ impl Input {
         name_override: Option<&Path>,
         purpose: Purpose,
     ) -> Outcome<Self> {
+        let mut input = Self::read_plain(context, file, types, name_override, purpose)?;
+        if types.input_type.is_none() {
+            input.look_inside(context, types);
+        }
+        Ok(input)
+    }
+
+    /// As [`Input::read`], for a file that is to be encrypted: its content says nothing.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn read_plain(
+        context: &Context,
+        file: Option<&Path>,
+        types: &Types,
+        name_override: Option<&Path>,
+        purpose: Purpose,
+    ) -> Outcome<Self> {
         let (original, text) = match file {
-            Some(file) => {
-                let mut original = original(file, purpose)?;
-                let text = original.take_text();
-                (Some(original), text)
-            }
-            None => (None, standard_input()?),
+            Some(file) => read(file, purpose)?,
+            None => (
+                None,
+                standard_input().map_err(|error| {
+                    Failure::new(Status::Unreadable, format!("standard input: {error}"))
+                })?,
+            ),
         };
         let path = name_override.or(file).map(Path::to_path_buf);
         let name = file.map_or("standard input".into(), |file| file.display().to_string());
-        let (store, output) = stores(&name, path.as_deref(), types)?;
+        let (store, output) = stores(path.as_deref(), types);
         Ok(Self {
             name,
             original,
@@ -70,6 +88,50 @@ impl Input {
             text,
             parsing: context.parsing(),
         })
+    }
+
+    /// Takes the format from the content, where sops would not tell it by the name: under such a
+    /// name sops has written a binary file, whatever format the name means to us, and somebody
+    /// with `--input-type` or another name in mind a file of any format.
+    fn look_inside(&mut self, context: &Context, types: &Types) {
+        let path = self.path.as_deref();
+        if path.is_some_and(|path| store::is_name_of_sops(&path.to_string_lossy())) {
+            return;
+        }
+        let is_nameless = self.store.envelope().is_some();
+        let found = if is_nameless {
+            store::by_content(&self.text, context.parsing())
+        } else {
+            store::is_envelope(&self.text).then_some(&store::Binary as _)
+        };
+        if let Some(found) = found {
+            self.store = found;
+            self.output = types.output_type.unwrap_or(found);
+        }
+    }
+
+    /// Whether the text is an encrypted file of a format in which any text is a plaintext, too.
+    pub fn is_sealed(&self) -> bool {
+        self.store.envelope().is_some() && store::is_envelope(&self.text)
+    }
+
+    /// The text is plaintext, whatever it looks like.
+    pub fn take_as_plain(&mut self) {
+        self.parsing.is_plain = true;
+    }
+
+    /// Whether `text`, an encrypted file in the output format, would be taken for a binary file
+    /// if it stood under the name of this one.
+    pub fn would_be_binary(&self, text: &[u8]) -> bool {
+        let path = self.path.as_deref();
+        let is_told = path.is_none_or(|p| store::is_name_of_sops(&p.to_string_lossy()));
+        self.output.envelope().is_none() && !is_told && store::is_envelope(text)
+    }
+
+    /// Whether the file's name means another format than that of the output.
+    pub fn is_misnamed(&self) -> bool {
+        let named = self.path.as_deref().map(named);
+        named.is_some_and(|named| named.name() != self.output.name())
     }
 
     /// Whether the output has another format.
@@ -92,47 +154,65 @@ impl Input {
     }
 }
 
-fn original(file: &Path, purpose: Purpose) -> Outcome<Original> {
+/// The text of a file; with it, where it is going to be changed, what tells whether somebody else
+/// has changed it since.
+fn read(file: &Path, purpose: Purpose) -> Outcome<(Option<Original>, Zeroizing<Vec<u8>>)> {
     let waiting = || super::failure::note("waiting for another process that is changing the file");
-    let read = match purpose {
-        Purpose::Read => Original::read(file),
+    let claimed = match purpose {
+        Purpose::Read => return Ok((None, original::read(file).map_err(|e| unreadable(file, e))?)),
         Purpose::Change => Original::claim(file, Patience::with_notice(&waiting)),
         Purpose::Edit => Original::claim(file, Patience::NONE),
     };
-    read.map_err(|error| match &error {
+    let mut original = claimed.map_err(|error| unreadable(file, error))?;
+    let text = original.take_text();
+    Ok((Some(original), text))
+}
+
+fn unreadable(file: &Path, error: OutputError) -> Failure {
+    match &error {
         OutputError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
             let message = format!("{}: no such file", file.display());
             Failure::new(Status::NoFile, message)
         }
         _ => Failure::new(Status::Unreadable, error),
-    })
+    }
 }
 
-fn standard_input() -> Outcome<Zeroizing<Vec<u8>>> {
-    let mut text = Zeroizing::new(Vec::new());
-    std::io::stdin()
-        .lock()
-        .read_to_end(&mut text)
-        .map_err(|error| Failure::new(Status::Unreadable, format!("standard input: {error}")))?;
-    Ok(text)
+/// Reads standard input to its end, and leaves no copy of a part of it behind.
+///
+/// # Errors
+/// What reading gives.
+pub fn standard_input() -> std::io::Result<Zeroizing<Vec<u8>>> {
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd;
+        // The library's own handle keeps what it has read in a buffer.
+        let stdin = std::io::stdin().as_fd().try_clone_to_owned()?;
+        original::read_whole(std::fs::File::from(stdin), 0)
+    }
+    #[cfg(not(unix))]
+    original::read_whole(std::io::stdin().lock(), 0)
 }
 
-/// The formats of input and output: as the flags say, else as the name says, else alike.
-pub fn stores(
-    name: &str,
-    path: Option<&Path>,
-    types: &Types,
-) -> Outcome<(&'static dyn Store, &'static dyn Store)> {
-    let by_name = path.and_then(|path| store::by_file_name(&path.to_string_lossy()));
-    let Some(input) = types.input_type.or(by_name) else {
-        let message = format!("{name}: cannot tell the format by the name");
-        return Err(Failure::new(Status::Unreadable, message)
-            .hint("say it: --input-type yaml, or --input-type json"));
-    };
+/// The formats of input and output: as the flags say, else as the name says. Where sops does not
+/// tell a format by the name, the output is like an input that was named.
+pub fn stores(path: Option<&Path>, types: &Types) -> (&'static dyn Store, &'static dyn Store) {
+    let by_name = path.map_or(&store::Binary as _, named);
+    let input = types.input_type.unwrap_or(by_name);
+    let is_name_of_sops = path.is_some_and(|p| store::is_name_of_sops(&p.to_string_lossy()));
     // A file whose name says JSON may hold comments; they are not to be lost by a conversion.
-    let named = by_name.filter(|named| (input.name(), named.name()) != ("jsonc", "json"));
-    let output = types.output_type.or(named).unwrap_or(input);
-    Ok((input, output))
+    let is_dialect = (input.name(), by_name.name()) == ("jsonc", "json");
+    let like = if is_name_of_sops && !is_dialect {
+        by_name
+    } else {
+        input
+    };
+    (input, types.output_type.unwrap_or(like))
+}
+
+/// The format that a name means: where it means no other, a binary file.
+fn named(path: &Path) -> &'static dyn Store {
+    store::by_file_name(&path.to_string_lossy()).unwrap_or(&store::Binary)
 }
 
 /// Parses `text`, which is called `name` in messages.
@@ -145,98 +225,27 @@ pub fn parse(
     text: Zeroizing<Vec<u8>>,
     options: ParseOptions,
 ) -> Outcome<Document> {
-    // The parser takes the text; the place of an error is shown from a copy only it needs.
-    let copy = text.clone();
     store
         .parse(text, options)
-        .map_err(|error| not_parsed(name, &copy, &error))
+        .map_err(|error| not_parsed(name, &error))
 }
 
 /// The failure for a text that does not parse: file, line, column, the line and a caret.
-pub fn not_parsed(name: &str, text: &[u8], error: &ParseError) -> Failure {
-    let at = error.offset.min(text.len());
-    let start = memchr::memrchr(b'\n', &text[..at]).map_or(0, |n| n + 1);
-    let end = memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |n| at + n);
-    let number = memchr::memchr_iter(b'\n', &text[..start]).count() + 1;
-    let before = String::from_utf8_lossy(&text[start..at]);
-    let line = String::from_utf8_lossy(&text[start..end]);
-    let column = before.chars().count();
-    let shown: String = masked(line.trim_end()).chars().collect();
-    let from = column.saturating_sub(SHOWN / 2);
-    let window: String = shown.chars().skip(from).take(SHOWN).collect();
-    let message = format!(
-        "{name}:{number}:{}: {error}\n  {window}\n  {:>width$}",
-        column + 1,
-        "^",
-        width = column - from + 1
-    );
+pub fn not_parsed(name: &str, error: &ParseError) -> Failure {
+    let Excerpt {
+        line,
+        column,
+        text,
+        before,
+    } = &error.excerpt;
+    let caret = " ".repeat(*before) + "^";
+    let message = match line {
+        0 => format!("{name}: {error}"),
+        _ => format!("{name}:{line}:{column}: {error}\n  {text}\n  {caret}"),
+    };
     let failure = Failure::new(Status::Unreadable, message);
     match error.hint {
         Some(hint) => failure.hint(hint),
         None => failure,
-    }
-}
-
-/// Characters of a line that are shown.
-const SHOWN: usize = 76;
-
-/// A line with everything that may be a value made unreadable: what stands behind its key
-/// becomes `*`, but for blanks, quotes and brackets. Where it is not plain that there is a key,
-/// the whole line.
-fn masked(line: &str) -> String {
-    let (key, value) = line.split_at(key_end(line).unwrap_or(0));
-    let hidden = value.chars().map(|c| match c {
-        '\t' => ' ',
-        ' ' | '{' | '}' | '[' | ']' | ':' | ',' | '"' | '\'' => c,
-        _ => '*',
-    });
-    key.chars()
-        .map(|c| if c == '\t' { ' ' } else { c })
-        .chain(hidden)
-        .collect()
-}
-
-/// The end of the key that a line begins with, behind indentation and dashes: a bare word, or a
-/// whole one in quotes, that a colon and a blank follow. `user:password` and `c2VjcmV0==` are none.
-fn key_end(line: &str) -> Option<usize> {
-    let end = line
-        .match_indices(':')
-        .find(|(at, _)| {
-            line[at + 1..]
-                .chars()
-                .next()
-                .is_none_or(char::is_whitespace)
-        })
-        .map(|(at, _)| at)?;
-    let indicators = [' ', '\t', '-', '?'];
-    let key = line[..end].trim_start_matches(indicators).trim_end();
-    let bare = ['"', '\'']
-        .iter()
-        .find_map(|&quote| key.strip_prefix(quote)?.strip_suffix(quote))
-        .unwrap_or(key);
-    bare.chars().all(is_key_character).then_some(end)
-}
-
-fn is_key_character(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_is_shown_and_nothing_else() {
-        for (line, shown) in [
-            ("a_b: hunter2", "a_b: *******"),
-            ("  - key:", "  - key:"),
-            ("\"k.1\": \"hunter2", "\"k.1\": \"*******"),
-            ("  c2VjcmV0/cGFzcw==", "  *****************"),
-            ("- \"hunter2: rest", "* \"*******: ****"),
-            ("user:password", "****:********"),
-            ("two words: more", "*** *****: ****"),
-        ] {
-            assert_eq!(masked(line), shown);
-        }
     }
 }

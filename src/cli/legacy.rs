@@ -93,7 +93,9 @@ impl Flags {
             let text = argument.to_str().unwrap_or_default();
             if text == "--" {
                 words.push(argument);
-                first = first.or(Some(words.len())).filter(|_| arguments.len() > 0);
+                if arguments.len() > 0 {
+                    first = first.or(Some(words.len()));
+                }
                 words.extend(arguments);
                 break;
             }
@@ -145,6 +147,7 @@ const OLD_FLAGS: &[(&str, &str)] = &[
 /// Flags that sops takes with every mode of the old form, also where the mode has no use for them.
 const SHARED_FLAGS: &[&str] = &[
     "add-age",
+    "add-pgp",
     "age",
     "aws-profile",
     "azure-kv",
@@ -167,6 +170,7 @@ const SHARED_FLAGS: &[&str] = &[
     "output-type",
     "pgp",
     "rm-age",
+    "rm-pgp",
     "shamir-secret-sharing-threshold",
     "show-master-keys",
     "unencrypted-comment-regex",

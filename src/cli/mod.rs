@@ -1,5 +1,6 @@
 //! The command line: the only layer that touches disk, terminal, environment and clock.
 
+mod agent;
 mod args;
 mod completion;
 mod configuration;
@@ -9,9 +10,13 @@ mod edit;
 pub mod editor;
 mod encrypt;
 pub mod environment;
+mod exec;
+mod exec_env;
+mod exec_file;
 mod explain;
 mod failure;
 mod filestatus;
+pub mod gpg;
 pub mod identities;
 mod init;
 mod input;
@@ -19,24 +24,33 @@ mod legacy;
 pub mod lock;
 mod original;
 pub mod output;
+mod plugins;
 pub mod private_dir;
 pub mod process;
 pub mod prompt;
 mod replacement;
 mod rotate;
 mod save;
+mod serve;
 mod set;
 mod unlock;
 mod unset;
 mod updatekeys;
+mod user;
 mod words;
 
+use crate::crypto::{DataKey, SystemRandom};
+use crate::keys::{KeyGroups, Opened, WrapKeysError, Wrapper};
 use crate::store::ParseOptions;
 use args::Global;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 use environment::Environment;
 use failure::{Failure, Outcome, Status};
+use gpg::GpgProgram;
+use plugins::PathPlugins;
+use prompt::Terminal;
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
@@ -63,6 +77,8 @@ enum Command {
     Rotate(rotate::Rotate),
     Updatekeys(updatekeys::Updatekeys),
     Filestatus(filestatus::Filestatus),
+    ExecEnv(Box<exec_env::ExecEnv>),
+    ExecFile(Box<exec_file::ExecFile>),
     Init(init::Init),
     Keygen(init::Keygen),
     Explain(Box<explain::Explain>),
@@ -75,12 +91,23 @@ pub(crate) struct Context {
     global: Global,
     /// The environment, read once.
     environment: Environment,
+    /// What master keys yielded in this run: nobody is asked for the same twice.
+    opened: RefCell<Opened>,
 }
 
 impl Context {
     fn parsing(&self) -> ParseOptions {
         ParseOptions {
             allow_duplicate_keys: self.global.allow_duplicate_keys,
+            is_plain: false,
+        }
+    }
+
+    /// As `parsing`, for texts that are known to be plaintext.
+    fn parsing_plain(&self) -> ParseOptions {
+        ParseOptions {
+            is_plain: true,
+            ..self.parsing()
         }
     }
 
@@ -89,6 +116,21 @@ impl Context {
         jiff::Timestamp::now()
             .strftime("%Y-%m-%dT%H:%M:%SZ")
             .to_string()
+    }
+
+    /// Wraps a data key for everybody in `keys`.
+    ///
+    /// # Errors
+    /// As [`KeyGroups::wrap_all`].
+    fn wrap(&self, keys: &mut KeyGroups, data_key: &DataKey) -> Result<(), WrapKeysError> {
+        let mut wrapper = Wrapper {
+            random: &mut SystemRandom,
+            gpg: Some(&mut GpgProgram::new(&self.environment)),
+            plugins: Some(&mut PathPlugins::new(&self.environment)),
+            prompt: Some(&mut Terminal::new(&self.environment)),
+            now: &self.now(),
+        };
+        keys.wrap_all(data_key, &mut wrapper)
     }
 }
 
@@ -103,11 +145,11 @@ pub fn run() -> ExitCode {
             .as_slice()
         {
             [] => Err(no_file()),
-            [only] if only == "--version" => version(&program),
+            [only] if only == "--version" => version(&program).map(|()| ExitCode::SUCCESS),
             _ => dispatch(arguments),
         });
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             failure.print();
             ExitCode::from(failure.status as u8)
@@ -115,11 +157,12 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn dispatch(arguments: Vec<OsString>) -> Outcome {
+/// The status is another than success only where it is that of a command that was run.
+fn dispatch(arguments: Vec<OsString>) -> Outcome<ExitCode> {
     let name = OsString::from("bulla");
     let cli = match Cli::try_parse_from(std::iter::once(name).chain(arguments)) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&error).map(|()| ExitCode::SUCCESS),
     };
     if !cli.global.keyservice.is_empty() {
         failure::warn("--keyservice: this version asks no key services, it uses local keys only");
@@ -127,8 +170,11 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome {
     let context = Context {
         global: cli.global,
         environment: Environment::of_process(),
+        opened: RefCell::default(),
     };
-    match cli.command {
+    let done = match cli.command {
+        Command::ExecEnv(command) => return command.run(&context),
+        Command::ExecFile(command) => return command.run(&context),
         Command::Encrypt(command) => command.run(&context),
         Command::Decrypt(command) => command.run(&context),
         Command::Edit(command) => command.run(&context),
@@ -141,7 +187,8 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome {
         Command::Keygen(command) => command.run(&context),
         Command::Explain(command) => command.run(&context),
         Command::Completion(command) => command.run(),
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// Help goes to standard output; a wrong use is status 1, as with sops.
@@ -150,14 +197,29 @@ fn usage(error: &clap::Error) -> Outcome {
         return output::stdout(error.render().to_string().as_bytes())
             .map_err(|error| Failure::new(Status::Unwritable, error));
     }
-    if let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg)
-        && error.kind() == ErrorKind::UnknownArgument
-        && !word.starts_with('-')
-    {
+    let word = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(word)) if error.kind() == ErrorKind::UnknownArgument => word,
+        _ => return told(error),
+    };
+    if !word.starts_with('-') {
         // it may be half of a value that was not quoted
         return Err(Failure::new(Status::General, "too many arguments")
             .hint("a value with blanks in it needs quotes; `--help` lists what a command takes"));
     }
+    if is_about_exec(error) {
+        let message = format!("unexpected argument {word}");
+        return Err(Failure::new(Status::General, message)
+            .hint("the flags of a program stand behind `--`: FILE -- PROGRAM -x"));
+    }
+    told(error)
+}
+
+/// Whether the command is one that runs another, whose flags are easily taken for its own.
+fn is_about_exec(error: &clap::Error) -> bool {
+    error.render().to_string().contains("Usage: bulla exec-")
+}
+
+fn told(error: &clap::Error) -> Outcome {
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     Err(Failure::new(Status::General, text.trim_end()))

@@ -17,26 +17,12 @@ use zeroize::Zeroizing;
 pub struct Original {
     path: PathBuf,
     target: PathBuf,
-    /// Of the text; only a file that is going to be changed has one.
-    digest: Option<[u8; 32]>,
+    digest: [u8; 32],
     text: Zeroizing<Vec<u8>>,
-    lock: Option<Lock>,
+    lock: Lock,
 }
 
 impl Original {
-    /// Reads a file, a pipe or a device; waits for no lock. What is read so cannot be replaced:
-    /// nobody would notice that it has changed.
-    ///
-    /// # Errors
-    /// [`OutputError::Read`].
-    pub fn read(path: &Path) -> Result<Self, OutputError> {
-        let failed = |source| read_error(path, source);
-        let file = File::open(path).map_err(failed)?;
-        let text = read_file(&file).map_err(failed)?;
-        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-        Ok(Self::new(path, target, text, None))
-    }
-
     /// Reads a file that is going to be changed, and keeps other writers off until it is dropped.
     ///
     /// # Errors
@@ -51,17 +37,13 @@ impl Original {
         }
         let lock = Lock::acquire(&target, patience)?;
         let text = read_file(lock.file()).map_err(failed)?;
-        Ok(Self::new(path, target, text, Some(lock)))
-    }
-
-    fn new(path: &Path, target: PathBuf, text: Zeroizing<Vec<u8>>, lock: Option<Lock>) -> Self {
-        Self {
+        Ok(Self {
             path: path.to_path_buf(),
             target,
-            digest: lock.is_some().then(|| Sha256::digest(&*text).into()),
+            digest: Sha256::digest(&*text).into(),
             text,
             lock,
-        }
+        })
     }
 
     /// What was read.
@@ -77,19 +59,18 @@ impl Original {
 
     /// Whether `bytes` are what was read.
     pub(super) fn is_text(&self, bytes: &[u8]) -> bool {
-        self.digest
-            .is_some_and(|digest| Sha256::digest(bytes)[..] == digest)
+        Sha256::digest(bytes)[..] == self.digest
     }
 
     /// Whether the path still leads to the same target, and `file`, which stands there, still says
     /// what was read.
     pub(super) fn is_still(&self, file: &File) -> io::Result<bool> {
         let there = fs::canonicalize(&self.path).is_ok_and(|path| path == self.target);
-        Ok(there && Some(digest(file)?) == self.digest)
+        Ok(there && digest(file)? == self.digest)
     }
 
-    pub(super) fn lock(&self) -> Option<&Lock> {
-        self.lock.as_ref()
+    pub(super) fn lock(&self) -> &Lock {
+        &self.lock
     }
 
     /// The path as the user gave it.
@@ -116,6 +97,16 @@ impl fmt::Debug for Original {
     }
 }
 
+/// Reads a file, a pipe or a device that is not going to be changed; waits for no lock.
+///
+/// # Errors
+/// [`OutputError::Read`].
+pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, OutputError> {
+    File::open(path)
+        .and_then(|file| read_file(&file))
+        .map_err(|source| read_error(path, source))
+}
+
 /// Reads to the end, without a copy left behind in memory when the buffer grows.
 /// `expected` is how many bytes there probably are.
 ///
@@ -123,7 +114,7 @@ impl fmt::Debug for Original {
 /// What reading gives.
 pub(super) fn read_whole(mut source: impl Read, expected: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     let expected = usize::try_from(expected).unwrap_or(usize::MAX);
-    let mut text = Zeroizing::new(vec![0; expected.clamp(4 << 10, 64 << 20) + 1]);
+    let mut text = Zeroizing::new(vec![0; expected.clamp(4 << 10, MOST) + 1]);
     let mut length = 0;
     loop {
         match source.read(&mut text[length..]) {
@@ -131,6 +122,10 @@ pub(super) fn read_whole(mut source: impl Read, expected: u64) -> io::Result<Zer
             Ok(count) => length += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
+        }
+        if length > MOST {
+            let problem = "files of 4 GiB and more are too large";
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
         }
         if length == text.len() {
             let mut longer = Zeroizing::new(vec![0; length * 2]);
@@ -141,6 +136,9 @@ pub(super) fn read_whole(mut source: impl Read, expected: u64) -> io::Result<Zer
     text.truncate(length);
     Ok(text)
 }
+
+/// The bytes of the largest file that is read.
+const MOST: usize = u32::MAX as usize - 1;
 
 pub(super) fn read_error(path: &Path, source: io::Error) -> OutputError {
     let path = path.to_path_buf();
@@ -173,7 +171,7 @@ mod tests {
     #[test]
     fn reading_stops_at_the_end_whatever_was_expected() {
         let text = vec![7; 20_000];
-        for expected in [0, 5, 20_000, u64::MAX] {
+        for expected in [0, 5, 20_000, 1 << 20] {
             assert_eq!(*read_whole(&text[..], expected).unwrap(), text);
         }
     }

@@ -169,10 +169,10 @@ pub fn replace(
         return Err(OutputError::NotAFile { path });
     }
     let new_lock;
-    let lock = match original.lock().filter(|lock| lock.guards(target)) {
-        Some(lock) => lock,
-        // it was read without one, or replaced by a program that knows of none
-        None => match Lock::acquire(target, Patience::silent()) {
+    let lock = match original.lock() {
+        lock if lock.guards(target) => lock,
+        // it was replaced by a program that knows of no locks
+        _ => match Lock::acquire(target, Patience::silent()) {
             Err(LockError::Open { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 return Err(changed());
             }

@@ -13,7 +13,7 @@ use super::{
 use std::{
     ffi::OsStr,
     fs::{self, File},
-    io::{self, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
 };
 use tempfile::TempDir;
@@ -86,15 +86,28 @@ impl PrivateDir {
     /// [`PrivateDirError::Make`]; [`PrivateDirError::NotInMemory`] where `BULLA_REQUIRE_RAM` is set
     /// and there is no such place.
     pub fn new(environment: &Environment, room: u64) -> Result<Self, PrivateDirError> {
+        match Self::in_memory(environment, room) {
+            Some(made) => Ok(made),
+            None if environment.flag(BULLA_REQUIRE_RAM) => Err(PrivateDirError::NotInMemory),
+            None => Self::on_disk(environment),
+        }
+    }
+
+    /// Makes one that holds nothing but pipes, whose content never reaches a disk.
+    ///
+    /// # Errors
+    /// [`PrivateDirError::Make`].
+    pub fn for_pipes(environment: &Environment) -> Result<Self, PrivateDirError> {
+        Self::in_memory(environment, 0).map_or_else(|| Self::on_disk(environment), Ok)
+    }
+
+    fn in_memory(environment: &Environment, room: u64) -> Option<Self> {
         let memory = memory_places(environment);
-        for place in memory.iter().filter(|place| has_room(place, room)) {
-            if let Ok(made) = Self::in_place(place, true) {
-                return Ok(made);
-            }
-        }
-        if environment.flag(BULLA_REQUIRE_RAM) {
-            return Err(PrivateDirError::NotInMemory);
-        }
+        let mut roomy = memory.iter().filter(|place| has_room(place, room));
+        roomy.find_map(|place| Self::in_place(place, true).ok())
+    }
+
+    fn on_disk(environment: &Environment) -> Result<Self, PrivateDirError> {
         let mut failed = None;
         for path in disk_places(environment) {
             match Self::in_place(&path, false) {
@@ -155,6 +168,59 @@ impl PrivateDir {
         match written {
             Ok(()) => Ok(path),
             Err(source) => Err(PrivateDirError::Write { path, source }),
+        }
+    }
+
+    /// Writes a new file at exactly `relative`, a path that leads nowhere else; folders on the way
+    /// are made. Says where it is.
+    ///
+    /// # Errors
+    /// [`PrivateDirError::Write`].
+    pub fn write_at(&self, relative: &Path, bytes: &[u8]) -> Result<PathBuf, PrivateDirError> {
+        let path = self.path().join(relative);
+        let written = self
+            .make_parent(&path)
+            .and_then(|()| new_file(&path)?.write_all(bytes));
+        match written {
+            Ok(()) => Ok(path),
+            Err(source) => Err(PrivateDirError::Write { path, source }),
+        }
+    }
+
+    /// Makes a pipe (FIFO) at exactly `relative`, as [`PrivateDir::write_at`] does a file.
+    ///
+    /// # Errors
+    /// [`PrivateDirError::Write`].
+    #[cfg(all(unix, not(target_vendor = "apple")))]
+    pub fn pipe_at(&self, relative: &Path) -> Result<PathBuf, PrivateDirError> {
+        let path = self.path().join(relative);
+        match self.make_parent(&path).and_then(|()| make_pipe(&path)) {
+            Ok(()) => Ok(path),
+            Err(source) => Err(PrivateDirError::Write { path, source }),
+        }
+    }
+
+    fn make_parent(&self, path: &Path) -> io::Result<()> {
+        let mut builder = fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        let parent = path.parent().unwrap_or(self.path());
+        builder.recursive(true).create(parent)
+    }
+
+    /// Overwrites a file that was written here, as well as a program of the user's can: the system
+    /// may have other copies of it.
+    pub fn wipe(&self, path: &Path) {
+        let Ok(mut file) = open_to_write(path) else {
+            return;
+        };
+        if let Ok(meta) = file.metadata()
+            && meta.is_file()
+        {
+            let _ = io::copy(&mut io::repeat(0).take(meta.len()), &mut file);
+            if !self.in_memory {
+                let _ = file.sync_data();
+            }
         }
     }
 
@@ -346,6 +412,33 @@ fn open_unfollowed(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
+/// Opens a pipe that somebody has opened to read, or waits until somebody does; also a file.
+///
+/// # Errors
+/// As the system says; a link is not followed.
+#[cfg(unix)]
+pub fn open_to_write(path: &Path) -> io::Result<File> {
+    use rustix::fs::OFlags;
+    let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, rustix::fs::Mode::empty())?;
+    Ok(File::from(file))
+}
+
+#[cfg(not(unix))]
+fn open_to_write(path: &Path) -> io::Result<File> {
+    File::options().write(true).open(path)
+}
+
+/// Makes a pipe for the user only.
+///
+/// # Errors
+/// Where there is something already, and as the system says.
+#[cfg(all(unix, not(target_vendor = "apple")))]
+pub fn make_pipe(path: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, Mode, mkfifoat};
+    Ok(mkfifoat(CWD, path, Mode::RUSR | Mode::WUSR)?)
+}
+
 #[cfg(unix)]
 fn new_file(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
@@ -429,6 +522,29 @@ mod tests {
         ));
         let again = private.write(name, b"x");
         assert!(matches!(again, Err(PrivateDirError::Write { .. })));
+    }
+
+    #[test]
+    fn files_and_pipes_stand_exactly_where_they_are_wanted() {
+        let temporary = tempfile::tempdir().unwrap();
+        let private = PrivateDir::new(&environment(temporary.path()), 1).unwrap();
+        let file = private.write_at(Path::new("a/b/c.env"), b"x").unwrap();
+        assert_eq!(file, private.path().join("a/b/c.env"));
+        assert_eq!(fs::metadata(&file).unwrap().mode() & 0o7777, 0o600);
+        let folder = fs::metadata(private.path().join("a")).unwrap();
+        assert_eq!(folder.mode() & 0o7777, 0o700);
+        private.wipe(&file);
+        assert_eq!(fs::read(&file).unwrap(), b"\0");
+        let again = private.write_at(Path::new("a/b/c.env"), b"x");
+        assert!(matches!(again, Err(PrivateDirError::Write { .. })));
+        #[cfg(not(target_vendor = "apple"))]
+        {
+            use std::os::unix::fs::FileTypeExt;
+            let pipe = private.pipe_at(Path::new("p")).unwrap();
+            let meta = fs::metadata(pipe).unwrap();
+            assert!(meta.file_type().is_fifo());
+            assert_eq!(meta.mode() & 0o7777, 0o600);
+        }
     }
 
     #[test]

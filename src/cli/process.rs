@@ -24,7 +24,34 @@ struct Watch {
     next: u64,
     cleanups: BTreeMap<u64, Action>,
     /// The child that has the terminal.
-    foreground: Option<u32>,
+    foreground: Option<Foreground>,
+    /// The signal by which this process has yet to end, when its command has put things away.
+    owed: Option<i32>,
+}
+
+/// A child that has the terminal, and what it is to this process.
+#[derive(Clone, Copy)]
+struct Foreground {
+    child: u32,
+    role: Role,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// It works for this process, as an editor does.
+    Helper,
+    /// It is what this process was started for.
+    Principal,
+}
+
+/// What becomes of a signal.
+enum Fate {
+    /// It ends this process at once.
+    Ends,
+    /// The child has it, or gets it; this process goes on.
+    Childs,
+    /// The child gets it, and this process ends by it once its command has put things away.
+    Owed,
 }
 
 static WATCH: Mutex<Watch> = Mutex::new(Watch {
@@ -33,6 +60,7 @@ static WATCH: Mutex<Watch> = Mutex::new(Watch {
     next: 0,
     cleanups: BTreeMap::new(),
     foreground: None,
+    owed: None,
 });
 static CHILD_ENDED: Condvar = Condvar::new();
 
@@ -99,18 +127,10 @@ pub fn undisturbed<T>(work: impl FnOnce() -> T) -> io::Result<T> {
 }
 
 /// Ends this process by `signal`'s default action, after the cleanups.
-/// A child in the foreground gets the signal first and two seconds to follow it.
 #[allow(clippy::exit, reason = "to end the process is what this is for")]
 pub fn end_by(signal: i32) -> ! {
     let mut watch = watch();
     watch.ending = true;
-    if let Some(child) = watch.foreground {
-        system::forward(child, signal);
-        let waited = CHILD_ENDED
-            .wait_timeout_while(watch, GRACE, |watch| watch.foreground.is_some())
-            .unwrap_or_else(PoisonError::into_inner);
-        watch = waited.0;
-    }
     for (_, action) in std::mem::take(&mut watch.cleanups) {
         action();
     }
@@ -134,18 +154,46 @@ pub fn end_by_broken_pipe() -> ! {
     std::process::exit(141)
 }
 
-/// Runs a command that gets the terminal, and waits for it. INT and QUIT are left to it meanwhile,
-/// as git does; what else would end this process is handed on to it first.
+/// How a command ended that worked for this process.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended {
+    /// Its status.
+    pub status: ExitStatus,
+    /// The signal that reached this process meanwhile. No other is listened to any more: put
+    /// away what must not be lost, then call [`end_by`] with it.
+    pub signal: Option<i32>,
+}
+
+/// Runs a command that gets the terminal and works for this process, and waits for it. INT and
+/// QUIT are left to it meanwhile, as git does. What else would end this process is handed on to it
+/// first; it has two seconds to follow.
 ///
 /// # Errors
 /// Where it cannot be started or waited for.
-pub fn run(command: &mut Command) -> io::Result<ExitStatus> {
+pub fn run(command: &mut Command) -> io::Result<Ended> {
+    let status = attend(command, Role::Helper)?;
+    let signal = watch().owed;
+    Ok(Ended { status, signal })
+}
+
+/// Runs a command that this process was started for, and waits for it. Whatever signal reaches
+/// this process is handed on to it, and it alone says when it ends.
+///
+/// # Errors
+/// Where it cannot be started or waited for.
+pub fn supervise(command: &mut Command) -> io::Result<ExitStatus> {
+    attend(command, Role::Principal)
+}
+
+fn attend(command: &mut Command, role: Role) -> io::Result<ExitStatus> {
     let mut watch = running_watch()?;
     // within the lock, so that no signal finds it started and not yet known
-    let mut child = command.spawn()?;
-    watch.foreground = Some(child.id());
+    let mut child = spawn(command)?;
+    watch.foreground = Some(Foreground {
+        child: child.id(),
+        role,
+    });
     drop(watch);
-    relax(&child);
     let waited = system::wait_unreaped(&mut child);
     let mut watch = self::watch();
     watch.foreground = None;
@@ -156,6 +204,40 @@ pub fn run(command: &mut Command) -> io::Result<ExitStatus> {
         park();
     }
     status
+}
+
+/// Starts a command with the core limit that this process was started with. Whether it may be
+/// traced is the system's default again with its exec.
+///
+/// # Errors
+/// Where it cannot be started.
+pub fn spawn(command: &mut Command) -> io::Result<Child> {
+    system::allow_dumps();
+    let child = command.spawn();
+    system::forbid_dumps_again();
+    child
+}
+
+/// Becomes another program, which gets this process' number and core limit. Returns only where
+/// that fails.
+#[cfg(unix)]
+pub fn become_program(command: &mut Command) -> io::Error {
+    use std::os::unix::process::CommandExt;
+    system::allow_dumps();
+    let error = command.exec();
+    system::forbid_dumps_again();
+    error
+}
+
+/// The exit status that tells of how a child ended: its own, or 128 and the number of the signal.
+#[must_use]
+pub fn code(status: ExitStatus) -> u8 {
+    #[cfg(unix)]
+    let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+    #[cfg(not(unix))]
+    let signal = None;
+    let code = status.code().or(signal.map(|signal: i32| 128 + signal));
+    code.map_or(1, |code| code as u8)
 }
 
 /// First thing in `main`: no core dump, no reading of this process' memory by another of the same
@@ -174,27 +256,25 @@ pub fn harden() {
     }));
 }
 
-/// Gives a command that was just started the core limit back that [`harden`] took; [`run`] does.
+/// Gives a command that was just started the core limit back that [`harden`] took; [`spawn`] does.
 /// Linux only: elsewhere it would need code between fork and exec. Whether it may be traced is
 /// the system's default again with its exec.
 pub fn relax(child: &Child) {
     system::allow_dumps_of(child.id());
 }
 
-/// Gives this process the core limit back, just before it becomes another program.
-pub fn relax_self() {
-    system::allow_dumps();
-}
-
 #[cfg(unix)]
 mod system {
-    use super::{end_by, watch};
+    use super::{CHILD_ENDED, Fate, Foreground, GRACE, Role, end_by, watch};
     use rustix::process::{
         Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, getrlimit, setrlimit,
     };
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
     use signal_hook::iterator::Signals;
-    use std::{io, sync::OnceLock};
+    use std::{
+        io,
+        sync::{OnceLock, PoisonError},
+    };
 
     static CORE_LIMIT: OnceLock<Rlimit> = OnceLock::new();
 
@@ -204,7 +284,9 @@ mod system {
 
     pub(super) fn start_watching() -> io::Result<()> {
         let ignored = ignored_signals();
-        let wanted = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGXCPU, SIGXFSZ];
+        let wanted = [
+            SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGXCPU, SIGXFSZ,
+        ];
         // nohup and shells in the background ignore some of them for us: that is to be kept
         let caught = wanted
             .iter()
@@ -214,18 +296,67 @@ mod system {
             .name("signals".into())
             .spawn(move || {
                 for signal in signals.forever() {
-                    if signal == SIGXFSZ {
-                        // the write that met the limit fails, and its command says so and cleans up
-                        continue;
-                    }
-                    let left_to_child =
-                        matches!(signal, SIGINT | SIGQUIT) && watch().foreground.is_some();
-                    if !left_to_child {
-                        end_by(signal);
+                    match fate(signal) {
+                        Fate::Ends => end_by(signal),
+                        Fate::Childs => {}
+                        Fate::Owed => urge(signal),
                     }
                 }
             })?;
         Ok(())
+    }
+
+    /// What becomes of a signal; a principal that is to get it has got it already.
+    fn fate(signal: i32) -> Fate {
+        let watch = watch();
+        match watch.foreground {
+            // the write that met the limit fails, and its command says so and cleans up
+            _ if signal == SIGXFSZ => Fate::Childs,
+            _ if watch.owed.is_some() => Fate::Childs,
+            None => Fate::Ends,
+            Some(Foreground {
+                role: Role::Helper, ..
+            }) => match signal {
+                SIGINT | SIGQUIT => Fate::Childs,
+                _ => Fate::Owed,
+            },
+            Some(_) if signal == SIGXCPU => Fate::Ends,
+            Some(principal) => {
+                if !has_it_from_the_terminal(signal) {
+                    forward(principal.child, signal);
+                }
+                Fate::Childs
+            }
+        }
+    }
+
+    /// Whether a signal is one of the terminal's keys, and this process is among those that the
+    /// terminal sends it to: the child is of the same group, and must not get it twice.
+    fn has_it_from_the_terminal(signal: i32) -> bool {
+        use rustix::fs::{Mode, OFlags, open};
+        let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::CLOEXEC;
+        matches!(signal, SIGINT | SIGQUIT)
+            && open("/dev/tty", flags, Mode::empty()).is_ok_and(|terminal| {
+                rustix::termios::tcgetpgrp(&terminal)
+                    .is_ok_and(|group| group == rustix::process::getpgrp())
+            })
+    }
+
+    /// Hands a signal on to the child in the foreground, and ends a child that does not follow it.
+    fn urge(signal: i32) {
+        let mut watch = watch();
+        let Some(helper) = watch.foreground else {
+            drop(watch);
+            end_by(signal);
+        };
+        watch.owed = Some(signal);
+        forward(helper.child, signal);
+        let waited = CHILD_ENDED
+            .wait_timeout_while(watch, GRACE, |watch| watch.foreground.is_some())
+            .unwrap_or_else(PoisonError::into_inner);
+        if waited.0.foreground.is_some() {
+            forward(helper.child, Signal::KILL.as_raw());
+        }
     }
 
     /// The signals that this process was started to ignore, as bits from signal 1 on.
@@ -283,6 +414,12 @@ mod system {
         }
     }
 
+    pub(super) fn forbid_dumps_again() {
+        if CORE_LIMIT.get().is_some() {
+            forbid_dumps();
+        }
+    }
+
     #[cfg(target_os = "linux")]
     pub(super) fn allow_dumps_of(child: u32) {
         if let Some((limit, child)) = CORE_LIMIT.get().zip(pid(child)) {
@@ -301,8 +438,6 @@ mod system {
         Ok(())
     }
 
-    pub(super) fn forward(_child: u32, _signal: i32) {}
-
     pub(super) fn wait_unreaped(child: &mut std::process::Child) -> std::io::Result<()> {
         child.wait().map(drop)
     }
@@ -310,6 +445,8 @@ mod system {
     pub(super) fn forbid_dumps() {}
 
     pub(super) fn allow_dumps() {}
+
+    pub(super) fn forbid_dumps_again() {}
 
     pub(super) fn allow_dumps_of(_child: u32) {}
 }

@@ -65,7 +65,9 @@ pub fn seal(
 
 fn say_beyond_sops(name: &str, store: &dyn Store, document: &Document, cipher: Cipher) {
     let why = match document.beyond_sops {
-        _ if !store.known_to_sops() => format!("it does not know the format {}", store.name()),
+        _ if !store.is_known_to_sops() => {
+            format!("it has no format named {}", store.name())
+        }
         _ if cipher != Cipher::Aes256Gcm => format!("its cipher is {}", cipher.name()),
         Some((BeyondSops::Root, _)) => "its root is not a mapping".to_owned(),
         Some((BeyondSops::Key, id)) => {
@@ -86,6 +88,12 @@ pub fn already_encrypted(name: &str) -> Failure {
         format!("{name}: the file is encrypted already: it has a `sops` entry at its root");
     Failure::new(Status::AlreadyEncrypted, message)
         .hint("edit it with `bulla edit`; if the entry is yours, rename it: sops reserves the name")
+}
+
+/// The sentence for a plaintext that has an entry by the name of the metadata.
+pub fn reserved(name: &str) -> Failure {
+    let message = format!("{name}: `sops` at the root is reserved: the metadata stands there");
+    Failure::new(Status::AlreadyEncrypted, message).hint("give the entry another name")
 }
 
 /// Refuses flags that say two destinations.
@@ -123,6 +131,20 @@ pub fn deliver(
     }
     match &input.original {
         Some(original) if destination.in_place => {
+            if content == Content::Encrypted && input.would_be_binary(text) {
+                let name = &input.name;
+                let message = format!(
+                    "{name}: under this name a file of the one entry `data` is a binary file"
+                );
+                return Err(Failure::new(Status::Emit, message)
+                    .hint("let the name end in .json, or give the entry another name"));
+            }
+            if input.converts() && input.is_misnamed() {
+                let (name, format) = (&input.name, input.output.name());
+                warn(format!(
+                    "{name}: the file is {format} now, its name says something else"
+                ));
+            }
             let written = output::replace(original, text, content, &context.environment);
             finish(&input.name, written)
         }

@@ -1,17 +1,16 @@
 //! `bulla set`: one value of an encrypted file.
 
-use super::args::{Types, Unlocking};
+use super::args::{Surplus, Types, Unlocking};
 use super::failure::{Failure, Outcome, Status};
 use super::input::{self, Input, Purpose};
 use super::save::{self, Sealing};
 use super::unlock::{self, Unlocked};
-use super::{Context, configuration, encrypt};
+use super::{Context, configuration, decrypt, encrypt};
 use crate::change::{self, ChangeError};
 use crate::crypto::Stash;
 use crate::document::{Data, Document, Path as DataPath};
 use crate::store::{Json, ParseOptions, Store};
 use clap::Args;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -28,6 +27,8 @@ pub struct Set {
     /// The value, as JSON; with --value-file the name of a file that holds it.
     #[arg(allow_hyphen_values = true)]
     pub value: Option<String>,
+    #[command(flatten)]
+    pub surplus: Surplus,
     /// Read the value from the file that the third argument names.
     #[arg(long)]
     pub value_file: bool,
@@ -55,6 +56,8 @@ impl Set {
     /// # Errors
     /// See [`Failure`].
     pub fn run(self, context: &Context) -> Outcome {
+        self.surplus
+            .refuse("set takes a file, a path and a value")?;
         if self.value_file && self.value_stdin {
             let message = "--value-file and --value-stdin exclude one another";
             return Err(Failure::new(Status::General, message));
@@ -88,18 +91,13 @@ impl Set {
         let value = self.value.as_deref().unwrap_or_default();
         let failed =
             |error| Failure::new(Status::BadSet, format!("cannot read the value: {error}"));
-        let mut text = Zeroizing::new(Vec::new());
         if self.value_stdin {
-            std::io::stdin()
-                .lock()
-                .read_to_end(&mut text)
-                .map_err(failed)?;
+            input::standard_input().map_err(failed)
         } else if self.value_file {
-            *text = std::fs::read(value).map_err(failed)?;
+            std::fs::read(value).map(Zeroizing::new).map_err(failed)
         } else {
-            text.extend_from_slice(value.as_bytes());
+            Ok(Zeroizing::new(value.as_bytes().to_vec()))
         }
-        Ok(text)
     }
 }
 
@@ -151,7 +149,7 @@ pub fn change_file(
         .map_err(missing_is_unreadable)?;
     let unlocked = unlock::unlock(context, &mut input, request.unlocking)?;
     let plain = unlocked.decrypt(context, &input, request.unlocking.ignore_mac)?;
-    let parsed = |text| input::parse(&input.name, input.store, text, context.parsing());
+    let parsed = |text| input::parse(&input.name, input.store, text, context.parsing_plain());
     let before = parsed(plain.text)?;
     let changed = change(input.store, &before).map_err(|e| Failure::from(e).of(&input.name))?;
     let document = match changed {
@@ -159,7 +157,8 @@ pub fn change_file(
         None => before,
         Some(text) => {
             let after = parsed(text)?;
-            if !change::is_only_change(&before, &after, request.path, request.data) {
+            let held = request.data.map(|data| input.store.held(data.clone()));
+            if !change::is_only_change(&before, &after, request.path, held.as_ref()) {
                 let message = format!(
                     "{}: {}: the change would alter other values",
                     input.name, request.path
@@ -170,7 +169,7 @@ pub fn change_file(
             after
         }
     };
-    write(context, &input, unlocked, plain.stash, &document)
+    write(context, &input, unlocked, plain.stash, document)
 }
 
 /// A missing file has another status here than where a command only reads it, as with sops.
@@ -193,11 +192,12 @@ pub fn write(
     input: &Input,
     unlocked: Unlocked,
     stash: Stash,
-    document: &Document,
+    document: Document,
 ) -> Outcome {
     if document.has_metadata() {
-        return Err(save::already_encrypted(&input.name));
+        return Err(save::reserved(&input.name));
     }
+    let document = decrypt::convert(context, input, document)?;
     let cipher = unlocked.metadata.cipher();
     let selection = unlocked.metadata.selection.clone();
     let sealing = Sealing {
@@ -208,7 +208,7 @@ pub fn write(
         allow_nested: false,
         layout: input.layout(context),
     };
-    let encrypted = save::seal(context, &input.name, input.store, document, sealing)?;
-    encrypt::say_clear(&input.name, document, &selection, encrypted.sealed);
+    let encrypted = save::seal(context, &input.name, input.output, &document, sealing)?;
+    encrypt::say_clear(&input.name, &document, &selection, encrypted.sealed);
     save::write_back(context, input, &encrypted.text)
 }

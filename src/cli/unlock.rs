@@ -3,14 +3,17 @@
 use super::Context;
 use super::args::{Unlocking, comma_list};
 use super::failure::{Failure, Outcome, Status, warn};
+use super::gpg::GpgProgram;
 use super::identities::{self, Content, Source};
-use super::input::Input;
-use super::prompt;
+use super::input::{self, Input};
+use super::plugins::PathPlugins;
+use super::prompt::Terminal;
 use crate::crypto::{DataKey, Stash};
 use crate::decrypt::{DecryptOptions, decrypt};
-use crate::document::Document;
-use crate::keys::{AgeIdentities, DEFAULT_ORDER, IdentitySource, Prompt};
+use crate::document::{Data, Document};
+use crate::keys::{AgeIdentities, DEFAULT_ORDER, IdentitySource, Unlocker};
 use crate::metadata::{Metadata, MetadataError};
+use crate::store::Store;
 use zeroize::Zeroizing;
 
 /// An encrypted file that was parsed, and the key to it.
@@ -35,16 +38,34 @@ pub struct Plain {
 ///
 /// # Errors
 /// Where there is none, or it cannot be read.
-pub fn metadata(name: &str, document: &Document) -> Outcome<Metadata> {
-    let data = metadata_data(document).ok_or(MetadataError::NotFound);
+pub fn metadata(name: &str, store: &dyn Store, document: &Document) -> Outcome<Metadata> {
+    let data = metadata_data(name, store, document)?.ok_or(MetadataError::NotFound);
     data.and_then(|data| Metadata::from_data(&data))
         .map_err(|error| Failure::from(error).of(name))
 }
 
-/// The metadata block of a file as data: that of the first branch that has one.
-pub fn metadata_data(document: &Document) -> Option<crate::document::Data> {
-    let key = document.branches.iter().find_map(|b| b.metadata)?;
-    Some(document.data(document.node(key).end))
+/// The metadata of a file as data.
+///
+/// # Errors
+/// Where it is there and cannot be read.
+pub fn metadata_data(name: &str, store: &dyn Store, document: &Document) -> Outcome<Option<Data>> {
+    let found = store.metadata(document);
+    found.map_err(|error| input::not_parsed(name, &error))
+}
+
+/// Says which documents carry metadata of their own, which nobody reads.
+fn say_ignored(name: &str, document: &Document) {
+    let block = |key| document.data(document.node(key).end);
+    let blocks = document.branches.iter().enumerate();
+    let mut blocks = blocks.filter_map(|(at, branch)| Some((at + 1, block(branch.metadata?))));
+    let Some((_, first)) = blocks.next() else {
+        return;
+    };
+    for (number, _) in blocks.filter(|(_, other)| *other != first) {
+        warn(format!(
+            "{name}: the metadata of document {number} is not that of the first, and is ignored"
+        ));
+    }
 }
 
 /// Parses an input and finds its data key.
@@ -53,7 +74,8 @@ pub fn metadata_data(document: &Document) -> Option<crate::document::Data> {
 /// Where the file is not encrypted, or no key opens it.
 pub fn unlock(context: &Context, input: &mut Input, flags: &Unlocking) -> Outcome<Unlocked> {
     let document = input.parse()?;
-    let metadata = metadata(&input.name, &document)?;
+    let metadata = metadata(&input.name, input.store, &document)?;
+    say_ignored(&input.name, &document);
     let data_key = data_key(context, &input.name, &metadata, flags)?;
     Ok(Unlocked {
         document,
@@ -74,18 +96,32 @@ pub fn data_key(
 ) -> Outcome<DataKey> {
     let order = decryption_order(flags)?;
     let environment = &context.environment;
-    let recipients = metadata.keys.ids().concat();
+    let keys = metadata.keys.groups.iter().flatten();
+    let recipients: Vec<&str> = keys
+        .filter(|key| key.provider() == "age")
+        .map(|key| key.id())
+        .collect();
     let commands = recipients
-        .into_iter()
-        .flat_map(|recipient| identities::from_commands(environment, Some(recipient)));
+        .iter()
+        .flat_map(|recipient| identities::from_commands(environment, Some(*recipient)));
     let mut identities = identities_of(identities::at_hand(environment).chain(commands));
+    let unlocker = Unlocker {
+        gpg: Some(&mut GpgProgram::new(environment)),
+        plugins: Some(&mut PathPlugins::new(environment)),
+        opened: Some(&mut context.opened.borrow_mut()),
+        prompt: Some(&mut Terminal::new(environment)),
+        ..Unlocker::new(&mut identities)
+    };
     metadata
         .keys
-        .unwrap_data_key(&order, &mut identities, &mut Terminal)
+        .unwrap_data_key(&order, unlocker)
         .map_err(|error| {
-            Failure::from(error)
-                .of(name)
-                .hint("no identity yet? `bulla keygen` makes one; then somebody who can open the file adds its recipient with `bulla updatekeys`")
+            let lacks_identity = !recipients.is_empty() && error.lacks_identity();
+            let failure = Failure::from(error).of(name);
+            if !lacks_identity {
+                return failure;
+            }
+            failure.hint("no identity yet? `bulla keygen` makes one; then somebody who can open the file adds its recipient with `bulla updatekeys`")
         })
 }
 
@@ -105,21 +141,6 @@ pub fn identities_of(sources: impl Iterator<Item = Source>) -> AgeIdentities {
             },
         }
     }))
-}
-
-/// Asks for passphrases on the terminal.
-struct Terminal;
-
-impl Prompt for Terminal {
-    fn passphrase(&mut self, what: &str) -> Option<Zeroizing<String>> {
-        match prompt::passphrase(&format!("Passphrase of {what}: ")) {
-            Ok(passphrase) => Some(passphrase),
-            Err(error) => {
-                warn(error);
-                None
-            }
-        }
-    }
 }
 
 fn decryption_order(flags: &Unlocking) -> Outcome<Vec<String>> {

@@ -1,7 +1,7 @@
 //! `bulla unset`: one value out of an encrypted file.
 
 use super::Context;
-use super::args::{Types, Unlocking};
+use super::args::{Surplus, Types, Unlocking};
 use super::failure::{Failure, Outcome, Status};
 use super::set::{Request, change_file};
 use crate::change::{self, ChangeError};
@@ -17,6 +17,8 @@ pub struct Unset {
     pub file: Option<PathBuf>,
     /// The path: `["database"]["hosts"][0]` or `database.hosts[0]`.
     pub index: Option<String>,
+    #[command(flatten)]
+    pub surplus: Surplus,
     /// Do nothing where there is nothing at the path.
     #[arg(long)]
     pub idempotent: bool,
@@ -35,6 +37,7 @@ impl Unset {
     /// # Errors
     /// See [`Failure`].
     pub fn run(self, context: &Context) -> Outcome {
+        self.surplus.refuse("unset takes a file and a path")?;
         let (Some(file), Some(index)) = (&self.file, &self.index) else {
             let message = "unset takes a file and a path";
             return Err(Failure::new(Status::NoFile, message));

@@ -4,10 +4,8 @@ use super::args::{Recipients, Selectors, Types, Unlocking};
 use super::configuration;
 use super::encrypt::SealingFlags;
 use super::failure::{Failure, Outcome, Status, note};
-use super::input::{self, Input, Purpose};
+use super::input::{Input, Purpose};
 use super::{Context, output, prompt, save, unlock};
-use crate::crypto::SystemRandom;
-use crate::document::splice;
 use crate::keys::KeyGroups;
 use clap::Args;
 use std::fmt::Write;
@@ -60,7 +58,7 @@ impl Updatekeys {
         let mut input = Input::read(context, Some(file), &self.types, None, Purpose::Change)
             .map_err(general)?;
         let document = input.parse().map_err(general)?;
-        let mut metadata = unlock::metadata(&input.name, &document)?;
+        let mut metadata = unlock::metadata(&input.name, input.store, &document)?;
         let plan = configuration::rule_plan(
             context,
             file,
@@ -82,15 +80,14 @@ impl Updatekeys {
             return Ok(());
         }
         let data_key = unlock::data_key(context, &input.name, &metadata, &self.unlocking)?;
-        wanted.wrap_all(&data_key, &mut SystemRandom)?;
+        context.wrap(&mut wanted, &data_key)?;
         let removed = removes(&metadata.keys, &wanted);
         metadata.keys = wanted;
-        let body = splice(&document.source, &mut input.store.detach(&document));
-        let body = input::parse(&input.name, input.store, body, context.parsing())?;
-        let mut splices = input
+        let (data, layout) = (metadata.to_data(), input.layout(context));
+        let text = input
             .store
-            .attach(&body, &metadata.to_data(), input.layout(context));
-        let text = splice(&body.source, &mut splices);
+            .with_metadata(&document, &data, layout, context.parsing())
+            .map_err(|error| Failure::new(Status::Unreadable, error).of(&input.name))?;
         save::write_back(context, &input, &text)?;
         note(format!("{}: recipients updated", input.name));
         if removed {

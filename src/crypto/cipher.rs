@@ -16,6 +16,10 @@ use zeroize::Zeroizing;
 /// The bytes of an authentication tag, for either cipher.
 const TAG: usize = 16;
 
+/// Bytes of a large value that are decrypted at once: whole blocks of the cipher, and whole
+/// groups of base64.
+const PIECE: usize = 12 << 10;
+
 /// Base64 as Go reads it: with padding, whatever stands in the unused bits of the last digit.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &ALPHABET,
@@ -176,18 +180,20 @@ impl Sealer {
             return Err(SealError::Empty);
         }
         let (start, len) = (out.len(), self.token_len(plaintext, ty, nonce));
-        // The raw ciphertext stands behind its token until that is written.
-        out.resize(start + len + plaintext.len(), 0);
-        let (token, ciphertext) = out[start..].split_at_mut(len);
-        let Some(tag) = self.encrypt(nonce, aad, plaintext, ciphertext) else {
-            out.truncate(start);
-            return Err(SealError::Length);
-        };
-        let mut token = Writer(token);
+        out.reserve_exact(len);
+        out.resize(start + len, 0);
+        let mut token = Writer(&mut out[start..]);
         token.text(b"ENC[");
         token.text(self.cipher().name().as_bytes());
         token.text(b",data:");
-        token.base64(ciphertext);
+        // The raw ciphertext stands at the end of the place of its base64 until that is written.
+        let data = token.next(encoded_len(plaintext.len()));
+        let behind = data.len() - plaintext.len();
+        let Some(tag) = self.encrypt(nonce, aad, plaintext, &mut data[behind..]) else {
+            out.truncate(start);
+            return Err(SealError::Length);
+        };
+        spread(data, behind);
         token.text(b",iv:");
         token.base64(nonce);
         token.text(b",tag:");
@@ -273,6 +279,51 @@ impl Sealer {
         Ok(text.len())
     }
 
+    /// Whether `token`, bound to `aad`, opens to `plaintext`. Nothing is kept of what it holds,
+    /// and of a token as we write it there is never more than a piece.
+    ///
+    /// # Errors
+    /// [`OpenError`] where it does not open.
+    pub fn holds(
+        &self,
+        token: &Token<'_>,
+        aad: &[u8],
+        plaintext: &[u8],
+    ) -> Result<bool, OpenError> {
+        if let Some(holds) = self.holds_by_pieces(token, aad, plaintext) {
+            return Ok(holds);
+        }
+        let mut opened = Zeroizing::new(Vec::new());
+        self.open(token, aad, &mut opened)?;
+        Ok(*opened == plaintext)
+    }
+
+    /// As [`Sealer::holds`]; `None` where only opening the token whole can tell.
+    fn holds_by_pieces(&self, token: &Token<'_>, aad: &[u8], plaintext: &[u8]) -> Option<bool> {
+        let Engine::Aes { aes, .. } = &self.0 else {
+            return None;
+        };
+        let (mut iv, mut tag) = ([0; 48], [0; 18]);
+        let iv_len = BASE64.decode_slice(token.iv, &mut iv).ok()?;
+        let tag_len = BASE64.decode_slice(token.tag, &mut tag).ok()?;
+        if token.cipher != self.cipher() || iv_len == 0 || tag_len != TAG {
+            return None;
+        }
+        let mut pieces = gcm::Pieces::new(aes, &iv[..iv_len], aad);
+        let mut piece = Zeroizing::new([0; PIECE]);
+        let (mut rest, mut same) = (plaintext, true);
+        for text in token.data.chunks(PIECE / 3 * 4) {
+            let len = BASE64.decode_slice(text, &mut piece[..]).ok()?;
+            let found = &mut piece[..len];
+            pieces.next(found);
+            let (expected, behind) = rest.split_at_checked(len)?;
+            same &= *expected == *found;
+            rest = behind;
+        }
+        let verifies = pieces.verifies(tag.first_chunk()?);
+        verifies.then_some(same && rest.is_empty())
+    }
+
     /// Decrypts `text` in place; leaves it as it is where that fails.
     fn decrypt(
         &self,
@@ -281,7 +332,7 @@ impl Sealer {
         text: &mut [u8],
         tag: &[u8; TAG],
     ) -> Result<(), OpenError> {
-        let is_genuine = match &self.0 {
+        let verifies = match &self.0 {
             Engine::Aes { gcm, aes } => match iv.try_into() {
                 Ok(iv) => gcm
                     .decrypt_inout_detached(iv, aad, text.into(), tag.into())
@@ -296,7 +347,7 @@ impl Sealer {
                     .is_ok()
             }
         };
-        is_genuine.then_some(()).ok_or(OpenError::Forged)
+        verifies.then_some(()).ok_or(OpenError::Forged)
     }
 }
 
@@ -310,7 +361,7 @@ impl fmt::Debug for Sealer {
 /// Writes a token into the place made for it, piece by piece.
 struct Writer<'a>(&'a mut [u8]);
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
     fn text(&mut self, text: &[u8]) {
         self.next(text.len()).copy_from_slice(text);
     }
@@ -320,10 +371,27 @@ impl Writer<'_> {
         debug_assert!(written.is_ok(), "the place has the very length of the text");
     }
 
-    fn next(&mut self, len: usize) -> &mut [u8] {
+    fn next(&mut self, len: usize) -> &'a mut [u8] {
         let (next, rest) = std::mem::take(&mut self.0).split_at_mut(len);
         self.0 = rest;
         next
+    }
+}
+
+/// Turns the bytes from `at` on into base64 that fills the whole place, which has just the room:
+/// what is written never passes what is still to be read.
+fn spread(place: &mut [u8], at: usize) {
+    const STEP: usize = 768;
+    let mut step = [0; STEP];
+    let (mut from, mut to) = (at, 0);
+    while from < place.len() {
+        let bytes = &mut step[..STEP.min(place.len() - from)];
+        bytes.copy_from_slice(&place[from..from + bytes.len()]);
+        from += bytes.len();
+        let end = to + encoded_len(bytes.len());
+        let written = BASE64.encode_slice(bytes, &mut place[to..end]);
+        debug_assert!(written.is_ok(), "the place has the very length of the text");
+        to = end;
     }
 }
 
@@ -345,4 +413,55 @@ fn decode(text: &[u8], out: &mut [u8]) -> Option<usize> {
         return None;
     }
     BASE64.decode_slice(text, out).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::SystemRandom;
+    use proptest::prelude::*;
+
+    fn sealed(sealer: &Sealer, plaintext: &[u8]) -> Vec<u8> {
+        let mut token = b"before".to_vec();
+        let mut random = SystemRandom;
+        let mut nonces = Nonces::new(&mut random);
+        let done = sealer.seal(plaintext, TokenType::Str, b"a:", &mut nonces, &mut token);
+        done.unwrap();
+        token.split_off("before".len())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn a_token_holds_what_was_sealed_and_nothing_else(
+            len in prop_oneof![1..100_usize, 12_200..12_400_usize, 24_500..24_700_usize],
+            at in any::<prop::sample::Index>(),
+            seed: u8,
+        ) {
+            let key = DataKey::from_bytes(&[7; 32]).unwrap();
+            for cipher in Cipher::ALL {
+                let sealer = Sealer::new(&key, cipher);
+                let plaintext: Vec<u8> = (0..len).map(|n| (n as u8).wrapping_mul(seed | 1)).collect();
+                let text = sealed(&sealer, &plaintext);
+                let token = Token::parse(&text).unwrap();
+                prop_assert_eq!(token.text.len(), text.len());
+                let mut opened = Zeroizing::new(Vec::new());
+                sealer.open(&token, b"a:", &mut opened).unwrap();
+                prop_assert_eq!(&*opened, &plaintext);
+                let holds = |token: &Token<'_>, plain: &[u8]| sealer.holds(token, b"a:", plain);
+                prop_assert_eq!(holds(&token, &plaintext), Ok(true));
+                let mut other = plaintext.clone();
+                other[at.index(len)] ^= 1;
+                prop_assert_eq!(holds(&token, &other), Ok(false));
+                prop_assert_eq!(holds(&token, &plaintext[1..]), Ok(false));
+                prop_assert_eq!(holds(&token, &[&plaintext[..], b"x"].concat()), Ok(false));
+                prop_assert_eq!(sealer.holds(&token, b"b:", &plaintext), Err(OpenError::Forged));
+                let mut forged = token.data.to_vec();
+                let place = at.index(len.div_ceil(3)) * 4;
+                forged[place] = if forged[place] == b'A' { b'B' } else { b'A' };
+                let forged = Token { data: &forged, ..token };
+                prop_assert_eq!(holds(&forged, &plaintext), Err(OpenError::Forged));
+            }
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! whose nonces have their length in the type. sops opens any length, and so
 //! does this.
 
+use aes_gcm::aead::inout::InOutBuf;
 use aes_gcm::aes::Aes256;
 use aes_gcm::aes::cipher::{Array, BlockCipherEncrypt, InnerIvInit, StreamCipherCore, consts::U16};
 use ctr::{CtrCore, flavors::Ctr32BE};
@@ -33,6 +34,59 @@ pub(super) fn open(aes: &Aes256, iv: &[u8], aad: &[u8], buffer: &mut [u8], tag: 
     true
 }
 
+/// A ciphertext that is read piece by piece. Only for comparing with a plaintext that is known:
+/// what a piece holds is not authentic before the end.
+pub(super) struct Pieces<'a> {
+    ghash: GHash,
+    counter: CtrCore<&'a Aes256, Ctr32BE>,
+    /// What the hash is hidden by in the tag.
+    mask: Block,
+    /// Bytes of the additional data, and of the pieces so far.
+    lengths: [usize; 2],
+}
+
+impl<'a> Pieces<'a> {
+    /// Begins with the first piece; `iv` is not empty.
+    pub(super) fn new(aes: &'a Aes256, iv: &[u8], aad: &[u8]) -> Self {
+        let mut ghash = keyed(aes);
+        let mut counter = CtrCore::inner_iv_init(aes, &first_block(&ghash, iv));
+        let mut mask = Block::default();
+        counter.write_keystream_block(&mut mask);
+        ghash.update_padded(aad);
+        let lengths = [aad.len(), 0];
+        Self {
+            ghash,
+            counter,
+            mask,
+            lengths,
+        }
+    }
+
+    /// Decrypts the next piece in place. All but the last are whole blocks of 16 bytes.
+    pub(super) fn next(&mut self, piece: &mut [u8]) {
+        self.ghash.update_padded(piece);
+        self.lengths[1] += piece.len();
+        let (blocks, mut tail) = InOutBuf::from(piece).into_chunks();
+        self.counter.apply_keystream_blocks_inout(blocks);
+        if !tail.is_empty() {
+            let mut stream = Block::default();
+            self.counter.write_keystream_block(&mut stream);
+            let length = tail.len();
+            tail.xor_in2out(&stream[..length]);
+        }
+    }
+
+    /// Whether `tag` is right for all pieces together.
+    pub(super) fn verifies(mut self, tag: &[u8; 16]) -> bool {
+        self.ghash.update(&[lengths(self.lengths)]);
+        let mut expected = self.ghash.finalize();
+        for (byte, mask) in expected.iter_mut().zip(&self.mask) {
+            *byte ^= mask;
+        }
+        expected.as_slice().ct_eq(tag).into()
+    }
+}
+
 /// GHASH under the hash subkey, the encryption of a block of zeros.
 fn keyed(aes: &Aes256) -> GHash {
     let mut subkey = Block::default();
@@ -57,14 +111,15 @@ fn first_block(ghash: &GHash, iv: &[u8]) -> Block {
 fn hash(mut ghash: GHash, aad: &[u8], text: &[u8]) -> Block {
     ghash.update_padded(aad);
     ghash.update_padded(text);
-    let mut lengths = Block::default();
-    lengths[..8].copy_from_slice(&bits(aad));
-    lengths[8..].copy_from_slice(&bits(text));
-    ghash.update(&[lengths]);
+    ghash.update(&[lengths([aad.len(), text.len()])]);
     ghash.finalize()
 }
 
-/// The length in bits, as GHASH takes it: 64 bits, big-endian.
-fn bits(text: &[u8]) -> [u8; 8] {
-    (text.len() as u64).wrapping_mul(8).to_be_bytes()
+/// Two lengths in bits, as GHASH takes them: 64 bits each, big-endian.
+fn lengths(bytes: [usize; 2]) -> Block {
+    let mut block = Block::default();
+    for (half, length) in block.chunks_exact_mut(8).zip(bytes) {
+        half.copy_from_slice(&(length as u64).wrapping_mul(8).to_be_bytes());
+    }
+    block
 }

@@ -1,6 +1,7 @@
 //! The MAC of a file: SHA-512 over the canonical text of its values, without
 //! names, lengths or separators.
 
+use super::secret;
 use sha2::{Digest as _, Sha512};
 use std::fmt;
 use subtle::ConstantTimeEq;
@@ -40,6 +41,48 @@ impl Mac {
             pair[1] = upper_hex(byte & 15);
         }
         Digest(text)
+    }
+}
+
+/// The values of one share of a file. Those of the first are hashed as they come, those of the
+/// others are kept until all before them are.
+pub enum MacShare {
+    /// The first share.
+    First(Mac),
+    /// Values one behind the other, as they are hashed.
+    Later(Zeroizing<Vec<u8>>),
+}
+
+impl MacShare {
+    /// As [`Mac::update`].
+    pub fn update(&mut self, value: &[u8]) {
+        match self {
+            Self::First(mac) => mac.update(value),
+            Self::Later(text) => secret::append(text, value),
+        }
+    }
+
+    /// A share that holds nothing yet; `only_encrypted` as in [`Mac::new`].
+    #[must_use]
+    pub fn new(is_first: bool, only_encrypted: bool) -> Self {
+        if is_first {
+            Self::First(Mac::new(only_encrypted))
+        } else {
+            Self::Later(Zeroizing::default())
+        }
+    }
+
+    /// The hash of all shares, given in order, the first one first.
+    #[must_use]
+    pub fn join<'a>(shares: impl Iterator<Item = &'a Self>) -> Mac {
+        let mut whole = Mac::new(false);
+        for share in shares {
+            match share {
+                Self::First(mac) => whole = mac.clone(),
+                Self::Later(text) => whole.update(text),
+            }
+        }
+        whole
     }
 }
 
@@ -90,6 +133,20 @@ fn upper_hex(nibble: u8) -> u8 {
 mod tests {
     use super::*;
     use sha2::Sha256;
+
+    #[test]
+    fn shares_make_the_hash_of_the_whole() {
+        for only_encrypted in [false, true] {
+            let mut whole = Mac::new(only_encrypted);
+            let mut shares = [0, 1, 2].map(|n| MacShare::new(n == 0, only_encrypted));
+            for (number, value) in VALUES.iter().enumerate() {
+                whole.update(value.as_bytes());
+                shares[number * 3 / VALUES.len()].update(value.as_bytes());
+            }
+            let joined = MacShare::join(shares.iter()).finish();
+            assert!(joined.matches(whole.finish().as_bytes()));
+        }
+    }
 
     /// The values of the reference's example, in order.
     const VALUES: [&str; 13] = [

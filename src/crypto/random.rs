@@ -1,5 +1,7 @@
 //! Where randomness comes from: a parameter of everything that needs it.
 
+use std::sync::Mutex;
+
 /// The source of randomness failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no randomness from the system")]
@@ -8,7 +10,7 @@ pub struct RandomError;
 /// A source of uniformly random bytes.
 ///
 /// Keys and nonces are made of these: outside of tests only [`SystemRandom`] will do.
-pub trait Random {
+pub trait Random: Send {
     /// Fills `bytes`.
     ///
     /// # Errors
@@ -23,6 +25,24 @@ pub struct SystemRandom;
 impl Random for SystemRandom {
     fn fill(&mut self, bytes: &mut [u8]) -> Result<(), RandomError> {
         getrandom::fill(bytes).map_err(|_| RandomError)
+    }
+}
+
+/// One source of randomness for several threads; each of them fills through a reference of its own.
+pub struct SharedRandom<'r>(Mutex<&'r mut dyn Random>);
+
+impl<'r> SharedRandom<'r> {
+    /// Shares `random`.
+    #[must_use]
+    pub fn new(random: &'r mut dyn Random) -> Self {
+        Self(Mutex::new(random))
+    }
+}
+
+impl Random for &SharedRandom<'_> {
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), RandomError> {
+        // What a thread that panicked has drawn is of no use to anyone.
+        self.0.lock().map_err(|_| RandomError)?.fill(bytes)
     }
 }
 

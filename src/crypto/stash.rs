@@ -41,6 +41,12 @@ impl Stash {
         Self::default()
     }
 
+    /// True where nothing was remembered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Remembers that `token` holds `plaintext` of type `ty`, bound to `aad`.
     pub fn remember(&mut self, aad: &[u8], ty: TokenType, plaintext: &[u8], token: &[u8]) {
         let (id, plain, text) = (self.entries.len(), self.plaintexts.len(), self.tokens.len());
@@ -66,6 +72,9 @@ impl Stash {
 
     /// The first token of that value at that place which was not yet handed out.
     pub fn take(&mut self, aad: &[u8], ty: TokenType, plaintext: &[u8]) -> Option<&[u8]> {
+        if self.is_empty() {
+            return None;
+        }
         let identity = self.identity(aad, ty, plaintext);
         let queue = self.queues.get_mut(&identity)?;
         let entry = &self.entries[queue.first?];

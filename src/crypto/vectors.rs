@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 const AEAD: &str = include_str!("../../testdata/vectors/aead.txt");
 const DERIVE: &str = include_str!("../../testdata/vectors/derive.txt");
+const WYCHEPROOF: &str = include_str!("../../testdata/vectors/wycheproof.txt");
 const SOPS: &str = include_str!("../../testdata/vectors/sops.txt");
 
 /// The words of every line that is no comment.
@@ -150,6 +151,27 @@ fn opening_takes_the_bytes_that_others_give() {
             open(&vector.sealer, &token, &vector.aad),
             Ok(vector.plaintext)
         );
+    }
+}
+
+#[test]
+fn what_wycheproof_calls_valid_opens_and_nothing_else() {
+    let tests = lines(WYCHEPROOF);
+    assert_eq!(tests.len(), 379);
+    for words in tests {
+        let [vector @ .., result, number] = &words[..] else {
+            panic!("an empty line")
+        };
+        let vector = Vector::read(vector);
+        let ciphertext = vector.ciphertext();
+        let token = vector.token(&ciphertext, &vector.iv, &vector.tag);
+        let opened = Token::parse(&token).map(|_| open(&vector.sealer, &token, &vector.aad));
+        let expected = (*result == "valid").then(|| vector.plaintext.clone());
+        assert_eq!(opened.ok().and_then(Result::ok), expected, "{number}");
+        if expected.is_some() && vector.is_written() {
+            let sealed = seal(&vector.sealer, &vector.plaintext, &vector.aad, &vector.iv);
+            assert_eq!(sealed, token, "{number}");
+        }
     }
 }
 

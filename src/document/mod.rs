@@ -7,6 +7,7 @@ mod data;
 mod float;
 mod path;
 pub mod scalar;
+pub mod share;
 mod splice;
 pub mod time;
 mod walk;
@@ -14,8 +15,8 @@ mod walk;
 pub use data::Data;
 pub use path::{Path, PathError, Step};
 pub use scalar::canonical;
-pub use splice::{Splice, drop_contained, splice};
-pub use walk::{Leaf, LeafKind, Leaves, Marking, NoMarking};
+pub use splice::{Splice, drop_contained, splice, unwiped};
+pub use walk::{Leaf, LeafKind, Leaves, Marking, NoMarking, Way, same_leaves};
 
 use zeroize::Zeroizing;
 

@@ -22,6 +22,13 @@ impl Splice {
     }
 }
 
+/// Text that is no secret, such as that of an encrypted file: wiping it, byte by byte, would take
+/// longer than writing it.
+#[must_use]
+pub fn unwiped(mut text: Zeroizing<Vec<u8>>) -> Vec<u8> {
+    std::mem::take(&mut *text)
+}
+
 /// Drops splices that lie inside another one, whose text stands for theirs, too.
 pub fn drop_contained(splices: &mut Vec<Splice>) {
     let order = |s: &Splice| (s.span.start, std::cmp::Reverse(s.span.end));
@@ -48,8 +55,11 @@ pub fn splice(source: &[u8], splices: &mut [Splice]) -> Zeroizing<Vec<u8>> {
     if !splices.is_sorted_by_key(order) {
         splices.sort_by_key(order);
     }
+    // Room for just this text: what is not used would have to be wiped, too.
     let grown: usize = splices.iter().map(|s| s.text.len()).sum();
-    let mut out = Zeroizing::new(Vec::with_capacity(source.len() + grown));
+    let gone: usize = splices.iter().map(|s| s.span.range().len()).sum();
+    let room = (source.len() + grown).saturating_sub(gone);
+    let mut out = Zeroizing::new(Vec::with_capacity(room));
     let mut at = 0;
     for s in splices.iter() {
         let range = s.span.range();

@@ -99,9 +99,12 @@ pub struct Leaves<'d, M> {
     key: std::ops::Range<NodeId>,
 }
 
-#[derive(Clone, Copy)]
-enum Way {
+/// One step on the way to a leaf.
+#[derive(Clone, Copy, Debug)]
+pub enum Way {
+    /// Under a key, by its node.
     Key(NodeId),
+    /// Into a list; comments do not count.
     Index(usize),
 }
 
@@ -120,6 +123,26 @@ impl Document {
             via_steps: 0,
             started: false,
             key: 0..0,
+        }
+    }
+}
+
+/// Whether two documents hold the same values and comments in the same order at the same places.
+#[must_use]
+pub fn same_leaves(one: &Document, other: &Document) -> bool {
+    let (mut ours, mut theirs) = (one.leaves(NoMarking), other.leaves(NoMarking));
+    loop {
+        match (ours.advance(), theirs.advance()) {
+            (None, None) => return true,
+            (Some(a), Some(b)) => {
+                let same = a.kind == b.kind
+                    && ours.aad() == theirs.aad()
+                    && one.value(a.id) == other.value(b.id);
+                if !same {
+                    return false;
+                }
+            }
+            _ => return false,
         }
     }
 }
@@ -148,6 +171,12 @@ impl<M: Marking> Leaves<'_, M> {
     #[must_use]
     pub fn path(&self) -> Path {
         Path(self.steps.iter().map(|way| self.named(*way)).collect())
+    }
+
+    /// The steps to the leaf just given; for a comment those to its container.
+    #[must_use]
+    pub fn way(&self) -> &[Way] {
+        &self.steps
     }
 
     /// The path of the outermost alias that led to the leaf just given;

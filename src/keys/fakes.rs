@@ -3,6 +3,7 @@
 use super::age::{AgeIdentities, AgeKey, IdentitySource};
 use super::{
     Cause, DEFAULT_ORDER, KeyError, KeyGroup, KeyGroups, MasterKey, Prompt, Unlocker, UnwrapError,
+    Wrapper,
 };
 use crate::crypto::{DataKey, Random, RandomError};
 use crate::document::Data;
@@ -51,6 +52,7 @@ impl Prompt for Nobody {
 pub(super) struct Fake {
     pub(super) provider: &'static str,
     pub(super) id: &'static str,
+    pub(super) wrapped: Option<&'static str>,
     pub(super) yields: Option<Vec<u8>>,
     pub(super) asks: bool,
     pub(super) tried: Arc<Mutex<Vec<String>>>,
@@ -66,10 +68,10 @@ impl MasterKey for Fake {
     }
 
     fn wrapped(&self) -> Option<&str> {
-        None
+        self.wrapped
     }
 
-    fn wrap(&mut self, part: &[u8], _: &mut dyn Random) -> Result<(), Cause> {
+    fn wrap(&mut self, part: &[u8], _: &mut Wrapper<'_>) -> Result<(), Cause> {
         self.yields = Some(part.to_vec());
         Ok(())
     }
@@ -102,6 +104,7 @@ pub(super) fn fake(provider: &'static str, id: &'static str) -> Fake {
     Fake {
         provider,
         id,
+        wrapped: None,
         yields: None,
         asks: false,
         tried,
@@ -127,7 +130,12 @@ pub(super) fn age_key(recipient: &str, enc: &str) -> Box<dyn MasterKey> {
 }
 
 pub(super) fn unwrap(groups: &KeyGroups, keys: &[&str]) -> Result<String, KeyError> {
-    let key = groups.unwrap_data_key(&DEFAULT_ORDER, &mut identities(keys), &mut Nobody)?;
+    let (mut age, mut nobody) = (identities(keys), Nobody);
+    let unlocker = Unlocker {
+        prompt: Some(&mut nobody),
+        ..Unlocker::new(&mut age)
+    };
+    let key = groups.unwrap_data_key(&DEFAULT_ORDER, unlocker)?;
     Ok(key
         .as_bytes()
         .iter()

@@ -1,7 +1,6 @@
 //! Keys of a provider that this build does not have: kept as they are, shown, never opened.
 
-use super::{Cause, MasterKey, Unlocker, UnwrapError, field};
-use crate::crypto::Random;
+use super::{Cause, MasterKey, Unlocker, UnwrapError, Wrapper, field};
 use crate::document::Data;
 use zeroize::Zeroizing;
 
@@ -36,7 +35,7 @@ impl MasterKey for ForeignKey {
         (!text.is_empty()).then_some(text)
     }
 
-    fn wrap(&mut self, _: &[u8], _: &mut dyn Random) -> Result<(), Cause> {
+    fn wrap(&mut self, _: &[u8], _: &mut Wrapper<'_>) -> Result<(), Cause> {
         let provider = self.provider;
         Err(UnwrapError::NotSupported { provider }.into())
     }
@@ -66,11 +65,10 @@ fn id(provider: &str, data: &Data) -> String {
             let (url, name, version) = (text("vault_url"), text("name"), text("version"));
             format!("{url}/keys/{name}/{version}")
         }
-        "hc_vault" => {
+        _ => {
             let (address, engine) = (text("vault_address"), text("engine_path"));
             format!("{address}/v1/{engine}/keys/{}", text("key_name"))
         }
-        _ => text("fp").replace(' ', ""),
     }
 }
 
@@ -119,7 +117,6 @@ mod tests {
 
     #[test]
     fn ids_are_spelled_as_sops_spells_them() {
-        assert_eq!(id_of("pgp", &[("fp", "AB CD EF")]), "ABCDEF");
         assert_eq!(
             id_of("gcp_kms", &[("resource_id", "projects/p")]),
             "projects/p"
@@ -151,8 +148,8 @@ mod tests {
 
     #[test]
     fn an_entry_is_kept_as_it_is() {
-        let data = map(&[("fp", "AB CD"), ("new_field", "x"), ("enc", "y")]);
-        let key = ForeignKey::new("pgp", data.clone());
+        let data = map(&[("key_id", "eu:1"), ("new_field", "x"), ("enc", "y")]);
+        let key = ForeignKey::new("hckms", data.clone());
         assert!(key.to_data() == data);
         assert_eq!(key.wrapped(), Some("y"));
     }

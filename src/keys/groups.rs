@@ -3,7 +3,7 @@
 //! One group: any of its keys holds the data key. Several: any key of a group holds the group's
 //! share of it, and `threshold` shares make the data key.
 
-use super::{Cause, MasterKey};
+use super::{Cause, MasterKey, Wrapper};
 use crate::crypto::{DataKey, Random, ShamirError, shamir};
 use zeroize::Zeroizing;
 
@@ -98,17 +98,17 @@ impl KeyGroups {
     pub fn wrap_all(
         &mut self,
         key: &DataKey,
-        random: &mut dyn Random,
+        wrapper: &mut Wrapper<'_>,
     ) -> Result<(), WrapKeysError> {
         if let Some(group) = self.groups.iter().position(Vec::is_empty) {
             return Err(WrapKeysError::EmptyGroup { group });
         }
         let mut wrapped = self.clone();
-        let parts = wrapped.split(key, random)?;
+        let parts = wrapped.split(key, wrapper.random)?;
         let mut errors = Vec::new();
         for (group, part) in wrapped.groups.iter_mut().zip(&parts) {
             for key in group {
-                if let Err(cause) = key.wrap(part, random) {
+                if let Err(cause) = key.wrap(part, wrapper) {
                     let id = key.id().to_owned();
                     errors.push(WrapError { id, cause });
                 }
@@ -157,7 +157,7 @@ mod tests {
             threshold: 2,
         };
         groups
-            .wrap_all(&data_key(), &mut Counter(1))
+            .wrap_all(&data_key(), &mut Wrapper::new(&mut Counter(1)))
             .expect("wrapped");
         assert_eq!(
             unwrap(&groups, &[&secrets[2], &secrets[0]]).expect("key"),
@@ -174,20 +174,23 @@ mod tests {
             groups: groups().collect(),
             threshold: 0,
         };
-        three.wrap_all(&key, &mut Counter(1)).expect("wrapped");
+        three
+            .wrap_all(&key, &mut Wrapper::new(&mut Counter(1)))
+            .expect("wrapped");
         assert_eq!(three.threshold, 3);
         let mut one = KeyGroups {
             groups: groups().take(1).collect(),
             threshold: 0,
         };
-        one.wrap_all(&key, &mut Counter(1)).expect("wrapped");
+        one.wrap_all(&key, &mut Wrapper::new(&mut Counter(1)))
+            .expect("wrapped");
         assert_eq!(one.threshold, 0);
     }
 
     #[test]
     fn one_key_that_fails_stops_the_wrapping_and_changes_nothing() {
-        let entry = Data::Map(vec![(b"fp".to_vec(), Data::str("F1"))]);
-        let foreign = Box::new(ForeignKey::new("pgp", entry));
+        let entry = Data::Map(vec![(b"resource_id".to_vec(), Data::str("F1"))]);
+        let foreign = Box::new(ForeignKey::new("gcp_kms", entry));
         let keys: KeyGroup = vec![
             age_key(RECIPIENTS[0], ""),
             foreign,
@@ -197,7 +200,9 @@ mod tests {
             groups: vec![keys],
             threshold: 0,
         };
-        let error = groups.wrap_all(&data_key(), &mut Counter(1)).unwrap_err();
+        let error = groups
+            .wrap_all(&data_key(), &mut Wrapper::new(&mut Counter(1)))
+            .unwrap_err();
         let WrapKeysError::Keys(failed) = &error else {
             panic!("{error}")
         };
@@ -206,7 +211,7 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .contains("pgp keys are not supported by this build")
+                .contains("gcp_kms keys are not supported by this build")
         );
         assert!(groups.groups[0].iter().all(|key| key.wrapped().is_none()));
     }
@@ -217,7 +222,7 @@ mod tests {
         let wrap = |groups, threshold| {
             let mut groups = KeyGroups { groups, threshold };
             groups
-                .wrap_all(&key, &mut Counter(1))
+                .wrap_all(&key, &mut Wrapper::new(&mut Counter(1)))
                 .unwrap_err()
                 .to_string()
         };

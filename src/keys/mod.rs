@@ -1,7 +1,7 @@
 //! Master keys: who can open a file's data key.
 //!
 //! A provider is a file here and a row in [`PROVIDERS`]. This layer reaches for nothing outside
-//! of itself: identities and answers come in through [`Unlocker`], randomness as a parameter.
+//! of itself: what opens keys comes in through [`Unlocker`], what makes them through [`Wrapper`].
 
 pub mod age;
 #[cfg(test)]
@@ -9,13 +9,19 @@ mod fakes;
 mod foreign;
 mod groups;
 mod load;
+mod opened;
+pub mod pgp;
 mod report;
 mod unwrap;
 
-pub use age::{AgeIdentities, IdentitySource, keygen};
+pub use age::{
+    AgeError, AgeIdentities, IdentitySource, Plugin, PluginError, Plugins, keygen, keygen_hybrid,
+};
 pub use foreign::ForeignKey;
 pub use groups::{KeyGroup, KeyGroups, WrapError, WrapKeysError};
 pub use load::{LoadError, field};
+pub use opened::Opened;
+pub use pgp::{Gpg, GpgNotRun, GpgOutput, PgpError};
 pub use report::{GroupOutcome, KeyError, KeyFailure};
 
 use crate::crypto::Random;
@@ -31,7 +37,7 @@ pub const FIELDS: [&str; 7] = [
 pub const DEFAULT_ORDER: [&str; 2] = ["age", "pgp"];
 
 /// Every provider of keys that this build can use.
-pub static PROVIDERS: &[Provider] = &[age::PROVIDER];
+pub static PROVIDERS: &[Provider] = &[age::PROVIDER, pgp::PROVIDER];
 
 /// An error of one provider, in its own words; never holds a key.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -124,7 +130,7 @@ pub trait MasterKey: Send + Sync {
     ///
     /// # Errors
     /// In the provider's words, where that is not possible; nothing is changed then.
-    fn wrap(&mut self, part: &[u8], random: &mut dyn Random) -> Result<(), Cause>;
+    fn wrap(&mut self, part: &[u8], wrapper: &mut Wrapper<'_>) -> Result<(), Cause>;
 
     /// The data key or share.
     ///
@@ -142,6 +148,14 @@ pub trait MasterKey: Send + Sync {
 impl Clone for Box<dyn MasterKey> {
     fn clone(&self) -> Self {
         self.boxed_clone()
+    }
+}
+
+impl dyn MasterKey + '_ {
+    /// True for the same key, whatever is wrapped for it.
+    #[must_use]
+    pub fn is_same_as(&self, other: &dyn MasterKey) -> bool {
+        self.provider() == other.provider() && self.id() == other.id()
     }
 }
 
@@ -176,20 +190,113 @@ pub enum UnwrapError {
     Provider(Cause),
 }
 
-/// Asks somebody for a secret.
-pub trait Prompt {
-    /// The passphrase of `what` (`identity keys.txt`); `None` where nobody can or will answer.
-    fn passphrase(&mut self, what: &str) -> Option<Zeroizing<String>>;
+impl UnwrapError {
+    /// Why no age identity opened it, where that is what failed.
+    fn age(&self) -> Option<&AgeError> {
+        match self {
+            Self::Provider(cause) => cause.downcast_ref(),
+            _ => None,
+        }
+    }
 }
 
-/// What opens master keys: all that this layer is given of the world outside.
+/// Asks somebody: for secrets, and what programs want to know.
+pub trait Prompt {
+    /// The passphrase of `what` (`ssh key id_rsa`); `None` where nobody can or will answer.
+    fn passphrase(&mut self, what: &str) -> Option<Zeroizing<String>>;
+
+    /// The passphrase of an identity file, under whose `cache_id` an agent may remember it.
+    fn file_passphrase(&mut self, origin: &str, _cache_id: &str) -> Option<Zeroizing<String>> {
+        self.passphrase(&format!("identity {origin}"))
+    }
+
+    /// The passphrase of that `cache_id` was wrong: nobody may remember it.
+    fn forget(&mut self, _cache_id: &str) {}
+
+    /// A secret that a program asks for: a PIN, a passphrase.
+    fn secret(&mut self, _program: &str, _question: &str) -> Option<Zeroizing<String>> {
+        None
+    }
+
+    /// A text that a program asks for, and that everybody may see.
+    fn line(&mut self, _program: &str, _question: &str) -> Option<Zeroizing<String>> {
+        None
+    }
+
+    /// Whether the answer to a program's question is `yes`; else it is `no`, where there is that.
+    fn choose(
+        &mut self,
+        _program: &str,
+        _question: &str,
+        _yes: &str,
+        _no: Option<&str>,
+    ) -> Option<bool> {
+        None
+    }
+
+    /// Shows what a program has to say; false where nobody sees it.
+    fn message(&mut self, _program: &str, _text: &str) -> bool {
+        false
+    }
+}
+
+/// What wraps data keys: all that this layer is given of the world outside for it.
+pub struct Wrapper<'a> {
+    /// Where randomness comes from.
+    pub random: &'a mut dyn Random,
+    /// gpg, where there is one to ask.
+    pub gpg: Option<&'a mut dyn Gpg>,
+    /// age plugins, where programs may be run.
+    pub plugins: Option<&'a mut dyn Plugins>,
+    /// Who those may ask.
+    pub prompt: Option<&'a mut dyn Prompt>,
+    /// The time, in RFC 3339, to whole seconds: when new entries say that they were made.
+    pub now: &'a str,
+}
+
+impl<'a> Wrapper<'a> {
+    /// Wraps without any program, in 1970.
+    #[must_use]
+    pub fn new(random: &'a mut dyn Random) -> Self {
+        Self {
+            random,
+            gpg: None,
+            plugins: None,
+            prompt: None,
+            now: "1970-01-01T00:00:00Z",
+        }
+    }
+}
+
+/// What opens master keys: all that this layer is given of the world outside for it.
 pub struct Unlocker<'a> {
     /// The age identities at hand.
     pub age: &'a mut AgeIdentities,
+    /// gpg, where there is one to ask.
+    pub gpg: Option<&'a mut dyn Gpg>,
+    /// age plugins, where programs may be run; they may ask, so not before others may.
+    pub plugins: Option<&'a mut dyn Plugins>,
+    /// What was opened before, and need not be again.
+    pub opened: Option<&'a mut Opened>,
     /// Who to ask; `None` for as long as there is hope of opening the file without asking.
     pub prompt: Option<&'a mut dyn Prompt>,
     /// Set by a key that would have asked.
     pub held_back: bool,
+}
+
+impl<'a> Unlocker<'a> {
+    /// Opens with age identities alone, and asks nobody.
+    #[must_use]
+    pub fn new(age: &'a mut AgeIdentities) -> Self {
+        Self {
+            age,
+            gpg: None,
+            plugins: None,
+            opened: None,
+            prompt: None,
+            held_back: false,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! the end a paragraph wrapped at 75 columns.
 
 use super::UnwrapError;
+use super::age::AgeError;
 use crate::crypto::ShamirError;
 use std::fmt;
 
@@ -34,6 +35,27 @@ pub enum KeyError {
         /// Bytes of it.
         found: usize,
     },
+}
+
+impl KeyError {
+    /// True unless some identity is there, and only could not be used.
+    #[must_use]
+    pub fn lacks_identity(&self) -> bool {
+        self.of_age().all(AgeError::lacks_identity)
+    }
+
+    fn of_age(&self) -> impl Iterator<Item = &AgeError> {
+        let groups = match self {
+            Self::Groups { groups, .. } => &groups[..],
+            _ => &[],
+        };
+        let failed = groups.iter().filter_map(|group| match group {
+            GroupOutcome::Failed(keys) => Some(keys),
+            GroupOutcome::Opened => None,
+        });
+        let reasons = failed.flatten().flat_map(|key| &key.reasons);
+        reasons.filter_map(UnwrapError::age)
+    }
 }
 
 /// What became of a group.

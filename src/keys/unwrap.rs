@@ -1,8 +1,7 @@
 //! The way back: a data key out of what is wrapped for each master key.
 
 use super::{
-    GroupOutcome, KeyError, KeyFailure, KeyGroup, KeyGroups, MasterKey, Prompt, Unlocker,
-    UnwrapError, age::AgeIdentities,
+    GroupOutcome, KeyError, KeyFailure, KeyGroup, KeyGroups, MasterKey, Unlocker, UnwrapError,
 };
 use crate::crypto::{DataKey, shamir};
 use zeroize::Zeroizing;
@@ -17,38 +16,32 @@ impl KeyGroups {
     /// The data key, from as many groups as are needed and no more.
     ///
     /// Within a group, keys are tried in the order in which their providers stand in `order`,
-    /// all others last. Nobody is asked for a passphrase before every key was tried without.
+    /// all others last. Nobody is asked for a passphrase before every key was tried without, and
+    /// nothing that was opened before is opened again.
     ///
     /// # Errors
     /// [`KeyError`] with all that was tried.
     pub fn unwrap_data_key(
         &self,
         order: &[impl AsRef<str>],
-        age: &mut AgeIdentities,
-        prompt: &mut dyn Prompt,
+        mut unlocker: Unlocker<'_>,
     ) -> Result<DataKey, KeyError> {
         let mut openings: Vec<Opening<'_>> = self
             .groups
             .iter()
             .map(|group| Opening::new(group, order))
             .collect();
-        let silent = Unlocker {
-            age: &mut *age,
-            prompt: None,
-            held_back: false,
-        };
-        self.open(&mut openings, silent);
-        let asking = Unlocker {
-            age,
-            prompt: Some(prompt),
-            held_back: false,
-        };
-        self.open(&mut openings, asking);
+        let prompt = unlocker.prompt.take();
+        self.open(&mut openings, &mut unlocker);
+        if prompt.is_some() {
+            unlocker.prompt = prompt;
+            self.open(&mut openings, &mut unlocker);
+        }
         self.assemble(openings)
     }
 
     /// Opens groups until there are enough.
-    fn open(&self, openings: &mut [Opening<'_>], mut unlocker: Unlocker<'_>) {
+    fn open(&self, openings: &mut [Opening<'_>], unlocker: &mut Unlocker<'_>) {
         let bytes = if self.groups.len() > 1 {
             SHARE_BYTES
         } else {
@@ -58,7 +51,7 @@ impl KeyGroups {
             if openings.iter().filter(|o| o.part.is_some()).count() >= self.needed() {
                 return;
             }
-            openings[at].attempt(&mut unlocker, bytes);
+            openings[at].attempt(unlocker, bytes);
         }
     }
 
@@ -121,8 +114,11 @@ impl<'k> Opening<'k> {
         }
         for attempt in self.attempts.iter_mut().filter(|attempt| attempt.open) {
             unlocker.held_back = false;
-            attempt.reasons = match attempt.key.unwrap(unlocker) {
+            attempt.reasons = match unwrapped(attempt.key, unlocker) {
                 Ok(part) if part.len() == expected => {
+                    if let Some(opened) = unlocker.opened.as_deref_mut() {
+                        opened.note(attempt.key, &part);
+                    }
                     self.part = Some(part);
                     return;
                 }
@@ -148,11 +144,23 @@ impl<'k> Opening<'k> {
     }
 }
 
+/// What a key yields, or yielded before.
+fn unwrapped(
+    key: &dyn MasterKey,
+    unlocker: &mut Unlocker<'_>,
+) -> Result<Zeroizing<Vec<u8>>, Vec<UnwrapError>> {
+    let before = unlocker.opened.as_deref();
+    match before.and_then(|opened| opened.part_of(key)) {
+        Some(part) => Ok(part),
+        None => key.unwrap(unlocker),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::DEFAULT_ORDER;
-    use crate::keys::fakes::{Fake, KEYS, Nobody, RECIPIENTS, age_key, fake, group, unwrap};
+    use crate::keys::fakes::{Fake, KEYS, RECIPIENTS, age_key, fake, group, unwrap};
+    use crate::keys::{AgeIdentities, DEFAULT_ORDER, Opened};
     use std::sync::Arc;
 
     const TWO: [&str; 2] = [
@@ -262,14 +270,14 @@ mod tests {
         let mut none = AgeIdentities::default();
         assert!(
             groups
-                .unwrap_data_key(&DEFAULT_ORDER, &mut none, &mut Nobody)
+                .unwrap_data_key(&DEFAULT_ORDER, Unlocker::new(&mut none))
                 .is_err()
         );
         assert_eq!(*tried.lock().expect("lock"), ["a1", "a2", "p1", "k1", "k2"]);
         tried.lock().expect("lock").clear();
         assert!(
             groups
-                .unwrap_data_key(&[""; 0], &mut none, &mut Nobody)
+                .unwrap_data_key(&[""; 0], Unlocker::new(&mut none))
                 .is_err()
         );
         assert_eq!(*tried.lock().expect("lock"), ["k1", "p1", "k2", "a1", "a2"]);
@@ -306,6 +314,38 @@ mod tests {
         };
         assert!(unwrap(&groups, &[]).is_ok());
         assert_eq!(*tried.lock().expect("lock"), ["locked", "open"]);
+    }
+
+    #[test]
+    fn what_was_opened_before_is_not_opened_again() {
+        let groups = |id| {
+            let key = Fake {
+                wrapped: Some("enc"),
+                yields: Some(vec![1; 32]),
+                ..fake("pgp", id)
+            };
+            let tried = Arc::clone(&key.tried);
+            let groups = KeyGroups {
+                groups: vec![group([key])],
+                threshold: 0,
+            };
+            (groups, tried)
+        };
+        let mut opened = Opened::default();
+        let mut open = |groups: &KeyGroups| {
+            let mut none = AgeIdentities::default();
+            let unlocker = Unlocker {
+                opened: Some(&mut opened),
+                ..Unlocker::new(&mut none)
+            };
+            groups.unwrap_data_key(&DEFAULT_ORDER, unlocker).is_ok()
+        };
+        let (first, tried) = groups("a");
+        assert!(open(&first) && open(&first));
+        assert_eq!(*tried.lock().expect("lock"), ["a"]);
+        let (same, tried) = groups("b");
+        assert!(open(&same) && tried.lock().expect("lock").is_empty());
+        assert_eq!(format!("{opened:?}"), "Opened(1)");
     }
 
     #[test]

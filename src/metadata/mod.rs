@@ -65,6 +65,10 @@ pub struct Spelling {
 }
 
 impl Spelling {
+    /// In the place of a path: the spelling is the whole text, which was encrypted in normal form.
+    /// No path is written like this.
+    pub const WHOLE: &str = "*";
+
     /// The name of a place: the path in the branch, in front of it `2#` in the second branch
     /// and so on; `.` is the root.
     #[must_use]

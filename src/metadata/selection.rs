@@ -128,6 +128,15 @@ impl Selection {
         matches!(self, Self::UnencryptedCommentRegex(pattern) if pattern.is_match(token))
     }
 
+    /// Whether comments decide what is encrypted.
+    #[must_use]
+    pub fn is_by_comment(&self) -> bool {
+        matches!(
+            self,
+            Self::UnencryptedCommentRegex(_) | Self::EncryptedCommentRegex(_)
+        )
+    }
+
     /// Whether a leaf is encrypted. It must come from a walk that was marked by this selection.
     #[must_use]
     pub fn covers(&self, leaf: &Leaf) -> bool {

@@ -4,7 +4,7 @@
 //! A name is the way to a value, as sops writes it: `age__list_0__map_enc` is `enc` in the first
 //! item of the list `age`.
 
-use super::{EmitError, MAX_DEPTH, ParseError};
+use super::{EmitError, Excerpt, MAX_DEPTH, ParseError};
 use crate::document::scalar::{float_dotenv, parse_float};
 use crate::document::{
     Branch, Data, Document, Kind, Node, NodeId, Span, Style, Text, Type, canonical,
@@ -146,6 +146,7 @@ pub(super) fn broken_metadata(offset: usize) -> ParseError {
         problem: "the names of the metadata contradict one another".to_owned(),
         offset,
         hint: None,
+        excerpt: Excerpt::default(),
     }
 }
 
@@ -173,6 +174,17 @@ pub(super) fn text_of(data: &Data, name: &str, format: &str) -> Result<Vec<u8>, 
         Data::Comment(..) => "a comment",
     };
     refused(format!("{name} is {what}, which {format} cannot hold"))
+}
+
+/// What reads back of data: its scalars as text, but for null, which has none. As deep as a store
+/// nests.
+pub(super) fn held(data: Data) -> Data {
+    match data {
+        Data::Scalar(Type::Null, _) | Data::Comment(..) => data,
+        Data::Scalar(ty, text) => Data::str(Zeroizing::new(spelled(ty, &text)).as_slice()),
+        Data::List(items) => Data::List(items.into_iter().map(held).collect()),
+        Data::Map(entries) => Data::Map(entries.into_iter().map(|(k, v)| (k, held(v))).collect()),
+    }
 }
 
 /// An [`EmitError`].
@@ -331,6 +343,7 @@ pub(super) fn check_length(source: &[u8]) -> Result<(), ParseError> {
         problem: "a text of 4 GiB or more".to_owned(),
         offset: 0,
         hint: None,
+        excerpt: Excerpt::default(),
     })
 }
 

@@ -39,7 +39,7 @@ impl Store for Hcl {
         &[".tfvars", ".hcl"]
     }
 
-    fn known_to_sops(&self) -> bool {
+    fn is_known_to_sops(&self) -> bool {
         false
     }
 

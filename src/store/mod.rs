@@ -3,29 +3,78 @@
 //! A store knows how a format is written and nothing of keys. It parses a text
 //! into a [`Document`] and says which splices change one of its nodes.
 
-use crate::document::{Data, Document, NodeId, Span, Splice, Value};
+use crate::document::{Data, Document, NodeId, Span, Splice, Value, splice, unwiped};
 use zeroize::Zeroizing;
 
+mod binary;
+mod dotenv;
+mod excerpt;
 mod flat;
 mod hcl;
+mod ini;
 mod json;
 mod properties;
+mod toml;
 mod yaml;
 
+pub use binary::{Binary, is_envelope};
+pub use dotenv::Dotenv;
+pub use excerpt::Excerpt;
 pub use hcl::Hcl;
+pub use ini::Ini;
 pub use json::{Json, Jsonc};
 pub use properties::Properties;
+pub use toml::Toml;
 pub use yaml::Yaml;
 
-/// Every format.
-pub static STORES: [&dyn Store; 5] = [&Jsonc, &Json, &Yaml, &Properties, &Hcl];
+/// Every format. Where a text could be of several, the first of them is meant.
+pub static STORES: &[&dyn Store] = &[
+    &Json,
+    &Jsonc,
+    &Toml,
+    &Yaml,
+    &Hcl,
+    &Ini,
+    &Dotenv,
+    &Properties,
+    &Binary,
+];
 
-/// The first store that knows the file at the path `name` as one of its own.
+/// The ends of file names by which stock sops tells a format, in the case it wants; every other
+/// name means a binary file to it.
+const SOPS_SUFFIXES: [&str; 5] = [".yaml", ".yml", ".json", ".env", ".ini"];
+
+/// The store that knows the file name `name` (a path, or its end), in any case.
 #[must_use]
 pub fn by_file_name(name: &str) -> Option<&'static dyn Store> {
     let name = name.to_ascii_lowercase();
-    let mut stores = STORES.iter();
-    stores.find(|store| store.is_named(&name)).copied()
+    if Jsonc::is_of_file(&name) {
+        return Some(&Jsonc);
+    }
+    let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    STORES.iter().find(|store| store.is_named(name)).copied()
+}
+
+/// Whether stock sops tells the format by `name`, too.
+#[must_use]
+pub fn is_name_of_sops(name: &str) -> bool {
+    SOPS_SUFFIXES.iter().any(|end| name.ends_with(end))
+}
+
+/// The store that an encrypted text shows to have been written with; `None` where it carries no
+/// metadata that any store finds.
+#[must_use]
+pub fn by_content(text: &[u8], options: ParseOptions) -> Option<&'static dyn Store> {
+    if is_envelope(text) {
+        return Some(&Binary);
+    }
+    // Without the word there is no metadata, and no need to try.
+    memchr::memmem::find(text, b"sops")?;
+    let carries = |store: &&&dyn Store| {
+        let document = store.parse(Zeroizing::new(text.to_vec()), options);
+        store.envelope().is_none() && document.is_ok_and(|document| document.has_metadata())
+    };
+    STORES.iter().find(carries).copied()
 }
 
 /// The store called `name`.
@@ -47,6 +96,17 @@ pub struct ParseError {
     pub offset: usize,
     /// What to do about it, where there is something to say.
     pub hint: Option<&'static str>,
+    /// The place for people; empty until [`ParseError::shown_in`] has made it.
+    pub excerpt: Excerpt,
+}
+
+impl ParseError {
+    /// The error with its place in `source`, the text that was parsed.
+    #[must_use]
+    pub fn shown_in(mut self, source: &[u8]) -> Self {
+        self.excerpt = Excerpt::of(source, self.offset);
+        self
+    }
 }
 
 /// Why data cannot be written in a format. Names the place, never a value.
@@ -62,6 +122,9 @@ pub struct EmitError {
 pub struct ParseOptions {
     /// Accept a key that stands twice in one mapping.
     pub allow_duplicate_keys: bool,
+    /// The text is plaintext: in a format where that can be anything, what looks like an
+    /// encrypted file is none.
+    pub is_plain: bool,
 }
 
 /// How new text is laid out.
@@ -70,6 +133,15 @@ pub struct Layout {
     /// Columns a level, where the user chose it; in JSON 0 puts every value on a line of its own at the margin.
     /// `None`: as the text does it, else as sops does.
     pub indent: Option<usize>,
+}
+
+/// What stands around the one token of a file that is encrypted whole.
+pub trait Envelope: Sync {
+    /// Everything before the token.
+    fn head(&self, layout: Layout) -> Vec<u8>;
+
+    /// Everything behind the token.
+    fn tail(&self, metadata: &Data, layout: Layout) -> Vec<u8>;
 }
 
 /// A file format.
@@ -84,15 +156,14 @@ pub trait Store: Sync {
     /// The ends of file names that tell this format, with their dot, in lower case.
     fn suffixes(&self) -> &'static [&'static str];
 
-    /// Whether the path of a file, in lower case, tells this format.
-    fn is_named(&self, path: &str) -> bool {
-        self.suffixes().iter().any(|end| path.ends_with(end))
+    /// Whether stock sops has a store for this format, too.
+    fn is_known_to_sops(&self) -> bool {
+        true
     }
 
-    /// Whether stock sops reads this format. What of a document it could not read all the same
-    /// is said by [`Document::beyond_sops`].
-    fn known_to_sops(&self) -> bool {
-        true
+    /// Whether a file of this name, in lower case and without folders, is of this format.
+    fn is_named(&self, name: &str) -> bool {
+        self.suffixes().iter().any(|end| name.ends_with(end))
     }
 
     /// Parses `source`, in memory proportional to it, without recursion.
@@ -104,6 +175,34 @@ pub trait Store: Sync {
         source: Zeroizing<Vec<u8>>,
         options: ParseOptions,
     ) -> Result<Document, ParseError>;
+
+    /// The metadata of `document`, nested as [`crate::metadata`] reads it: that of the first branch
+    /// that has any.
+    ///
+    /// # Errors
+    /// [`ParseError`] where the format spells nesting by names, and the names make no tree.
+    fn metadata(&self, document: &Document) -> Result<Option<Data>, ParseError> {
+        let key = document.branches.iter().find_map(|branch| branch.metadata);
+        Ok(key.map(|key| document.data(document.node(key).end)))
+    }
+
+    /// What makes of a text one in *normal form*: with the same leaves and comments, but free of
+    /// what the reader of sops refuses or loses, and such that tokens alone bring back every byte.
+    /// Nothing where the text is in normal form; so is every encrypted text.
+    fn normal_form(&self, _: &Document) -> Vec<Splice> {
+        Vec::new()
+    }
+
+    /// Whether the comment at `id` may be a part of the value before it, for other readers of the
+    /// format: then it is as secret as that value.
+    fn belongs_to_value(&self, _: &Document, _id: NodeId) -> bool {
+        false
+    }
+
+    /// What reads back of `data` once it is written: where everything is text, text.
+    fn held(&self, data: Data) -> Data {
+        data
+    }
 
     /// The region of a leaf, an alias or a collection in `document`.
     fn region(&self, document: &Document, id: NodeId) -> Span;
@@ -139,6 +238,29 @@ pub trait Store: Sync {
 
     /// Removes the metadata of every branch.
     fn detach(&self, document: &Document) -> Vec<Splice>;
+
+    /// The encrypted text with other metadata in the place of what it has.
+    ///
+    /// # Errors
+    /// [`ParseError`] where the text is of this format only with its metadata.
+    fn with_metadata(
+        &self,
+        document: &Document,
+        metadata: &Data,
+        layout: Layout,
+        options: ParseOptions,
+    ) -> Result<Vec<u8>, ParseError> {
+        let bare = splice(&document.source, &mut self.detach(document));
+        let bare = self.parse(bare, options)?;
+        let text = splice(&bare.source, &mut self.attach(&bare, metadata, layout));
+        drop(unwiped(bare.source));
+        Ok(unwiped(text))
+    }
+
+    /// The envelope, where a file of this format is encrypted whole, as one value.
+    fn envelope(&self) -> Option<&dyn Envelope> {
+        None
+    }
 
     /// Replaces the value at `id`, whatever it was, by `data`.
     ///

@@ -37,7 +37,7 @@ impl Store for Properties {
         &[".properties"]
     }
 
-    fn known_to_sops(&self) -> bool {
+    fn is_known_to_sops(&self) -> bool {
         false
     }
 
@@ -46,38 +46,17 @@ impl Store for Properties {
         source: Zeroizing<Vec<u8>>,
         _options: ParseOptions,
     ) -> Result<Document, ParseError> {
-        flat::check_length(&source)?;
-        let lines = lines::read(&source)?;
-        let mut tree = Tree::new(source.len());
-        let mut metadata = Vec::new();
-        let mut shadowed = Vec::new();
-        let mut last = shadows(&lines).into_iter();
-        for line in &lines {
-            match line {
-                Line::Comment(span) => {
-                    let text = Span {
-                        start: span.start + 1,
-                        ..*span
-                    };
-                    tree.comment(*span, Text::Source(text), false);
-                }
-                Line::Entry(entry) if entry.key_text.starts_with(PREFIX) => metadata.push(entry),
-                Line::Entry(entry) => {
-                    let is_shadowed = last.next() == Some(true);
-                    let key = push(&mut tree, &source, entry, is_shadowed);
-                    shadowed.extend(is_shadowed.then_some(key));
-                }
+        match document(&source) {
+            Ok(mut document) => {
+                document.branches[0].span = Span::new(0, source.len());
+                Ok(Document { source, ..document })
             }
+            Err(error) => Err(error.shown_in(&source)),
         }
-        let key = match metadata.first() {
-            Some(first) => Some(push_metadata(&mut tree, &metadata, first.key)?),
-            None => None,
-        };
-        let mut document = tree.finish(source, key);
-        for key in shadowed {
-            document.nodes[key as usize].inline = true;
-        }
-        Ok(document)
+    }
+
+    fn held(&self, data: Data) -> Data {
+        flat::held(data)
     }
 
     fn region(&self, document: &Document, id: NodeId) -> Span {
@@ -223,6 +202,45 @@ impl Store for Properties {
     fn example(&self) -> &'static str {
         EXAMPLE
     }
+}
+
+/// The document, yet without its source.
+///
+/// # Errors
+/// [`ParseError`] where the text is none of properties.
+fn document(source: &[u8]) -> Result<Document, ParseError> {
+    flat::check_length(source)?;
+    let lines = lines::read(source)?;
+    let mut tree = Tree::new(source.len());
+    let mut metadata = Vec::new();
+    let mut shadowed = Vec::new();
+    let mut last = shadows(&lines).into_iter();
+    for line in &lines {
+        match line {
+            Line::Comment(span) => {
+                let text = Span {
+                    start: span.start + 1,
+                    ..*span
+                };
+                tree.comment(*span, Text::Source(text), false);
+            }
+            Line::Entry(entry) if entry.key_text.starts_with(PREFIX) => metadata.push(entry),
+            Line::Entry(entry) => {
+                let is_shadowed = last.next() == Some(true);
+                let key = push(&mut tree, source, entry, is_shadowed);
+                shadowed.extend(is_shadowed.then_some(key));
+            }
+        }
+    }
+    let key = match metadata.first() {
+        Some(first) => Some(push_metadata(&mut tree, &metadata, first.key)?),
+        None => None,
+    };
+    let mut document = tree.finish(Zeroizing::default(), key);
+    for key in shadowed {
+        document.nodes[key as usize].inline = true;
+    }
+    Ok(document)
 }
 
 fn insertion(at: u32, text: Zeroizing<Vec<u8>>) -> Splice {

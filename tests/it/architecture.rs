@@ -4,16 +4,25 @@ use crate::support::repository;
 use std::path::{Path, PathBuf};
 
 /// The layers of the library, each of which may name only those before it.
-const LAYERS: [&str; 10] = [
-    "document", "store", "crypto", "keys", "metadata", "encrypt", "decrypt", "change", "config",
+const LAYERS: [&str; 11] = [
+    "document",
+    "store",
+    "crypto",
+    "keys",
+    "metadata",
+    "encrypt",
+    "decrypt",
+    "change",
+    "variables",
+    "config",
     "cli",
 ];
 
-/// `encrypt`, `decrypt` and `change` are one layer.
+/// `encrypt`, `decrypt`, `change` and `variables` are one layer.
 fn rank(module: &str) -> Option<usize> {
     let rank = LAYERS.iter().position(|layer| *layer == module)?;
     Some(match rank {
-        5..=7 => 5,
+        5..=8 => 5,
         other => other,
     })
 }

@@ -611,3 +611,21 @@ fn a_list_of_nothing_but_comments_stays_an_empty_list() {
         .expect_stdout(json)
         .run();
 }
+
+#[test]
+fn of_several_files_the_first_counts_and_it_is_said() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .encrypted("f.yaml", "a: 1\n")
+        .encrypted("g.yaml", "b: 2\n");
+    sandbox
+        .bulla(["decrypt", "f.yaml", "g.yaml"])
+        .expect_stdout("a: 1\n")
+        .expect_stderr_has("more than one file given, all but the first are ignored")
+        .run();
+    sandbox
+        .sops(["decrypt", "f.yaml", "g.yaml"])
+        .expect_stdout("a: 1\n")
+        .expect_stderr_has("More than one positional argument")
+        .run();
+}

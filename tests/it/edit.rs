@@ -1,6 +1,7 @@
 //! `bulla edit`: scripted editors; what is saved, what is kept, and that no plaintext stays behind.
 
 use crate::support::{Case, Sandbox, age_key, bulla, line_of, strip_metadata, tokens};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -470,13 +471,14 @@ fn secrets_of_the_environment_do_not_reach_the_editor() {
 }
 
 #[test]
-fn a_signal_leaves_no_plaintext() {
-    for signal in ["TERM", "HUP"] {
+fn a_signal_leaves_no_plaintext_and_loses_nothing_that_was_saved() {
+    // an editor that follows the signal, and one that has to be ended
+    for (signal, trap) in [("TERM", ""), ("HUP", ""), ("TERM", "trap '' TERM;")] {
         let sandbox = encrypted();
         let before = sandbox.read("f.yaml");
         let started = sandbox.root().join("started");
         let editor = sandbox.edit_script(&format!(
-            "echo c: 3 >> \"$1\"; echo \"$1\" > '{0}.new'; mv '{0}.new' '{0}'; exec sleep 20",
+            "{trap} echo c: 3 >> \"$1\"; echo \"$1\" > '{0}.new'; mv '{0}.new' '{0}'; exec sleep 20",
             started.display()
         ));
         let mut child = Command::new(bulla())
@@ -485,6 +487,7 @@ fn a_signal_leaves_no_plaintext() {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap())
             .env("HOME", sandbox.home())
+            .env("XDG_STATE_HOME", sandbox.home().join(".state"))
             .env("TMPDIR", sandbox.tmp())
             .env("XDG_RUNTIME_DIR", sandbox.run_dir())
             .env("SOPS_AGE_KEY_FILE", sandbox.key_file("alice"))
@@ -507,11 +510,46 @@ fn a_signal_leaves_no_plaintext() {
             .unwrap();
         assert!(kill.success());
         let status = child.wait().unwrap();
-        assert!(!status.success(), "{signal}: {status}");
+        let number = if signal == "TERM" { 15 } else { 1 };
+        assert_eq!(status.signal(), Some(number), "{signal}: {status}");
         assert!(!Path::new(plaintext.trim()).exists(), "{signal}");
         assert_nothing_left(&sandbox);
         assert_eq!(sandbox.read("f.yaml"), before);
+        let drafts = sandbox.home().join(".state/bulla/drafts");
+        assert_eq!(sandbox.mode(&drafts), 0o700);
+        let kept = files_below(&drafts);
+        assert_eq!(kept.len(), 1, "{signal}: {kept:?}");
+        assert_eq!(sandbox.mode(&kept[0]), 0o600);
+        sandbox
+            .bulla(["edit", "--resume", "f.yaml"])
+            .editor("true")
+            .run();
+        sandbox
+            .bulla(["decrypt", "f.yaml"])
+            .expect_stdout(format!("{PLAIN}c: 3\n"))
+            .run();
     }
+}
+
+#[test]
+fn drafts_of_older_versions_become_as_private_as_new_ones() {
+    let sandbox = encrypted();
+    let drafts = sandbox.home().join(".state/bulla/drafts");
+    std::fs::create_dir_all(&drafts).unwrap();
+    sandbox.mode_of(&drafts, 0o755);
+    std::fs::write(drafts.join("old.json"), "{}").unwrap();
+    sandbox.mode_of(&drafts.join("old.json"), 0o644);
+    let editor = sandbox.edit_script("echo c: [ >> \"$1\"");
+    sandbox
+        .bulla(["edit", "f.yaml"])
+        .editor(&editor)
+        .expect_stderr_has("--resume")
+        .status(2)
+        .run();
+    assert_eq!(sandbox.mode(&drafts), 0o700);
+    let kept = files_below(&drafts);
+    assert_eq!(kept.len(), 2);
+    assert!(kept.iter().all(|draft| sandbox.mode(draft) == 0o600));
 }
 
 #[test]

@@ -60,3 +60,16 @@ fn what_cannot_be_read_is_an_error() {
         .status(1)
         .run();
 }
+
+#[test]
+fn of_several_files_the_first_counts_and_it_is_said() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .encrypted("f.yaml", "a: 1\n")
+        .file("g.yaml", "a: 1\n");
+    sandbox
+        .bulla(["filestatus", "f.yaml", "g.yaml"])
+        .expect_stdout("{\"encrypted\":true}\n")
+        .expect_stderr_has("more than one file given, all but the first are ignored")
+        .run();
+}

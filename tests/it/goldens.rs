@@ -11,6 +11,7 @@ fn opens(name: &str) {
     let stem = name.split(".enc.").next().unwrap();
     let all = ["alice", "bob", "carol"];
     let json = format!("sops-3.11/{stem}.dec.json");
+    let own = format!("sops-3.11/{stem}.dec.{}", file.rsplit('.').next().unwrap());
     if repository("testdata").join(&json).exists() {
         let out = sandbox
             .bulla(["decrypt", "--output-type", "json", &file])
@@ -27,7 +28,7 @@ fn opens(name: &str) {
         sandbox
             .bulla(["decrypt", &file])
             .identities(&all)
-            .expect_stdout(testdata(&format!("sops-3.11/{stem}.dec.yaml")))
+            .expect_stdout(testdata(&own))
             .run();
     }
 }
@@ -36,7 +37,7 @@ fn opens(name: &str) {
 fn every_golden_file_of_sops_3_11_opens() {
     let names = testdata_names("sops-3.11");
     let encrypted: Vec<_> = names.iter().filter(|name| name.contains(".enc.")).collect();
-    assert!(encrypted.len() >= 47);
+    assert!(encrypted.len() >= 79);
     for name in encrypted {
         opens(name);
     }
@@ -70,7 +71,7 @@ fn every_golden_file_has_its_command() {
 }
 
 /// A file of sops 3.13.2, its identities, and the plain file it was made from.
-const SOPS_3_13: [(&str, &[&str], &str); 16] = [
+const SOPS_3_13: [(&str, &[&str], &str); 21] = [
     ("types.enc.yaml", &["a"], "types.yaml"),
     ("comments.enc.yaml", &["a"], "comments.yaml"),
     ("comments.encre.enc.yaml", &["a"], "comments.yaml"),
@@ -87,6 +88,11 @@ const SOPS_3_13: [(&str, &[&str], &str); 16] = [
     ("types.groups.enc.json", &["b", "c"], "types.json"),
     ("types.yaml-as.enc.json", &["a"], "types.yaml"),
     ("types.enc.yaml", &["a", "b", "c"], "types.yaml"),
+    ("types.enc.env", &["a"], "types.env"),
+    ("types.enc.ini", &["a"], "types.ini"),
+    ("types.groups.enc.env", &["a", "c"], "types.env"),
+    ("types.groups.enc.ini", &["b", "c"], "types.ini"),
+    ("types.pq.enc.yaml", &["pq"], "types.yaml"),
 ];
 
 #[test]
@@ -140,6 +146,9 @@ fn a_post_quantum_file_names_the_key_it_wants() {
         .bulla(["decrypt", "f.yaml"])
         .expect_stderr_has("Group 0: FAILED")
         .expect_stderr_has("age1pq1")
+        .expect_stderr_has(
+            "hint: a post-quantum recipient (age1pq1…) opens with the AGE-SECRET-KEY-PQ-1",
+        )
         .status(128)
         .run();
 }
@@ -147,9 +156,10 @@ fn a_post_quantum_file_names_the_key_it_wants() {
 #[test]
 fn no_file_of_sops_3_13_is_forgotten() {
     for name in testdata_names("sops-3.13.2") {
-        let known =
-            SOPS_3_13.iter().any(|(known, ..)| *known == name) || name == "types.pq.enc.yaml";
-        assert!(known || !name.contains(".enc."), "{name}");
+        let known = SOPS_3_13.iter().any(|(known, ..)| *known == name);
+        // Binary files have a test of their own.
+        let other = !name.contains(".enc.") || name.contains(".bin");
+        assert!(known || other, "{name}");
     }
 }
 
@@ -157,17 +167,21 @@ fn no_file_of_sops_3_13_is_forgotten() {
 fn every_golden_file_of_bulla_decrypts_to_its_plain_file() {
     for version in ["bulla-0.1.0", "bulla-0.1.0/xchacha"] {
         let mut opened = 0;
-        for folder in ["plain", "beyond-sops"] {
-            for name in testdata_names(folder) {
-                let sandbox = Sandbox::new();
-                sandbox.copy(&format!("{version}/{name}"), &name);
-                sandbox
-                    .bulla(["decrypt", name.as_str()])
-                    .identities(&["alice"])
-                    .expect_stdout(testdata(&format!("{folder}/{name}")))
-                    .run();
-                opened += 1;
-            }
+        for name in testdata_names(version) {
+            let folders = ["plain", "beyond-sops"].into_iter();
+            let mut plain = folders.map(|folder| format!("{folder}/{name}"));
+            let Some(plain) = plain.find(|path| repository("testdata").join(path).is_file()) else {
+                assert!(["README.md", "xchacha"].contains(&name.as_str()), "{name}");
+                continue;
+            };
+            let sandbox = Sandbox::new();
+            sandbox.copy(&format!("{version}/{name}"), &name);
+            sandbox
+                .bulla(["decrypt", name.as_str()])
+                .identities(&["alice"])
+                .expect_stdout(testdata(&plain))
+                .run();
+            opened += 1;
         }
         assert!(opened >= 28, "{version}: only {opened}");
     }

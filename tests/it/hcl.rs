@@ -4,7 +4,7 @@ use crate::support::{Sandbox, age_key, testdata, testdata_names};
 
 const TEXT: &str = "# who reads this\nuser = \"alice\" // the admin\nport = 1.50\n\nhosts = [\n  \"one\", # first\n  var.two,\n]\ntags = { env = \"prod\", \"a b\" : true }\nkey = <<-EOT\n    line one\n      $${two}\n    EOT\n\nresource \"db\" \"main\" {\n  password = \"${var.prefix}-hunter2\"\n  nested { x = null }\n}\n";
 
-const NOTE: &str = "stock sops cannot read this file: it does not know the format hcl";
+const NOTE: &str = "stock sops cannot read this file: it has no format named hcl";
 
 #[track_caller]
 fn comes_back(name: &str, text: &str) -> Sandbox {

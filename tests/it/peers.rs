@@ -85,7 +85,13 @@ fn bulla_reads_what_sops_encrypts() {
 #[test]
 fn every_selector_is_understood_by_the_other() {
     let alice = age_key("alice").recipient;
-    for name in ["selectors.yaml", "selectors.json"] {
+    let names = [
+        "selectors.yaml",
+        "selectors.json",
+        "selectors.env",
+        "selectors.ini",
+    ];
+    for name in names {
         let expected = by_sops(name);
         for flags in SELECTORS {
             if name.ends_with("json") && flags.iter().any(|flag| flag.contains("comment")) {
@@ -117,9 +123,9 @@ fn every_selector_is_understood_by_the_other() {
                     .read_text(name)
                     .lines()
                     .take_while(|line| !line.contains("sops"))
-                    .filter(|line| !line.contains("ENC[") && line.contains(':'))
+                    .filter(|line| !line.contains("ENC[") && line.contains([':', '=']))
                     .filter(|line| !line.trim_end().ends_with([':', '[', '{', '#']))
-                    .map(|line| line.trim().trim_end_matches(',').to_owned())
+                    .map(|line| line.trim().trim_end_matches(',').replace(' ', ""))
                     .filter(|line| !line.contains('#'))
                     .collect()
             };

@@ -4,7 +4,7 @@ use crate::support::{Sandbox, age_key, testdata, testdata_names};
 
 const TEXT: &str = "# who reads this\r\n\r\n! and this\r\nuser = alice\r\npassword : hunter2\\\r\n    and more\r\nkey\\ with\\=signs \\u00e9\\t\\ud83d\\ude00\r\nempty=\r\nlonely\r\nuser=bob\r\nopen_unencrypted=x\\:y\r\n";
 
-const NOTE: &str = "stock sops cannot read this file: it does not know the format properties";
+const NOTE: &str = "stock sops cannot read this file: it has no format named properties";
 
 #[track_caller]
 fn comes_back(name: &str, text: impl AsRef<[u8]>) -> Sandbox {

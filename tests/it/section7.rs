@@ -207,6 +207,29 @@ fn no_10_no_rewrite_loses_formatting() {
 }
 
 #[test]
+fn no_11_values_of_ini_that_sops_cuts_or_cannot_write_come_back() {
+    for plain in [
+        "a = \"'x'\"\nb = 'it\" '\n",
+        "a = \"\"\"x\\\"\"\"\nb = 1\n",
+        "a=b#c\nd = \"e ; f\"\n",
+        "a = `\"\"\"`\n",
+    ] {
+        round_trip("f.ini", plain);
+    }
+}
+
+#[test]
+fn no_12_keys_of_ini_that_stand_twice_or_are_counted_and_comments_at_the_end_come_back() {
+    for plain in [
+        "- = 1\n- = 2\n",
+        "a = 1\n; of the second\na = 2\n",
+        "a = 1\n; the end\n",
+    ] {
+        round_trip("f.ini", plain);
+    }
+}
+
+#[test]
 fn no_13_unquoted_timestamps_and_floats_in_the_metadata_are_read() {
     let sandbox = round_trip("f.yaml", "a: 1\n");
     let text = sandbox.read_text("f.yaml");
@@ -237,6 +260,21 @@ fn no_14_numbers_of_any_size_are_exact() {
         "f.yaml",
         "a: 18446744073709551615\nb: 36893488147419103232\n",
     );
+}
+
+#[test]
+fn no_15_dotenv_keeps_blank_lines_and_line_ends_and_refuses_what_it_cannot_hold() {
+    let sandbox = round_trip("f.env", "A=1\r\n\r\n\nB=x\\ny\n\n");
+    for (value, why) in [
+        ("\"a\\\\n\"", "backslash before an n"),
+        ("null", "A is null"),
+    ] {
+        sandbox
+            .bulla(["set", "f.env", "A", value])
+            .expect_stderr_has(why)
+            .status(4)
+            .run();
+    }
 }
 
 #[test]
@@ -591,4 +629,62 @@ fn golden_list_comments_of_sops_are_comments_again() {
         assert!(out.text().contains(comment), "{}", out.text());
     }
     assert_eq!(out.text().matches("- ").count(), 3, "{}", out.text());
+}
+
+#[test]
+fn no_15_line_ends_and_backslashes_reach_an_environment_as_they_are() {
+    let sandbox = round_trip("f.yaml", "a: 'x\\ny'\nb: \"x\\ny\"\nc: \"x\\r\"\nd: ~\n");
+    let args = [
+        "exec-env",
+        "f.yaml",
+        "printf '%s|' \"$a\" \"$b\" \"$c\" \"$d\"",
+    ];
+    sandbox
+        .bulla(args)
+        .expect_stdout("x\\ny|x\ny|x\r|<nil>|")
+        .run();
+    sandbox
+        .sops(args)
+        .expect_stdout("x\\ny|x\ny|x\r|<nil>|")
+        .run();
+}
+
+#[test]
+fn no_27_a_path_is_one_argument_and_a_pipe_can_be_read_again() {
+    let sandbox = round_trip("f.yaml", "a: 1\n");
+    sandbox
+        .bulla([
+            "exec-file",
+            "--filename",
+            "a b",
+            "f.yaml",
+            "--",
+            "cat",
+            "{}",
+            "{}",
+        ])
+        .expect_stdout("a: 1\na: 1\n")
+        .run();
+}
+
+#[test]
+fn no_32_and_33_exec_env_takes_its_flags_anywhere_and_knows_types() {
+    let sandbox = round_trip("f.yaml", "a: 1\n");
+    let text = sandbox
+        .read_text("f.yaml")
+        .replace("lastmodified: \"2", "lastmodified: \"3");
+    sandbox.file("f.txt", text);
+    sandbox
+        .bulla([
+            "exec-env",
+            "f.txt",
+            "--pristine",
+            "env",
+            "--ignore-mac",
+            "--input-type",
+            "yaml",
+        ])
+        .expect_stdout_has("a=1\n")
+        .expect_stderr_has("the MAC does not match and is ignored")
+        .run();
 }

@@ -151,3 +151,22 @@ fn what_an_alias_stands_for_stays() {
         .run();
     assert_eq!(sandbox.read_text("f.yaml"), before);
 }
+
+#[test]
+fn an_argument_too_many_is_refused() {
+    let sandbox = Sandbox::new();
+    sandbox.encrypted("f.yaml", "a: hunter2\nb: 1\n");
+    for args in [
+        &["unset", "f.yaml", "[\"a\"]", "surplus"][..],
+        &["set", "f.yaml", "[\"a\"]", "\"x", "surplus\""],
+    ] {
+        sandbox
+            .bulla(args)
+            .expect_stderr_has("bulla: too many arguments: ")
+            .expect_stderr_has("hint: what has blanks in it needs quotes")
+            .never_says("surplus")
+            .status(100)
+            .run();
+        sandbox.sops(args).any_stderr().status(100).run();
+    }
+}

@@ -4,12 +4,17 @@
 //! opens a file. What is protected by a passphrase stays shut until nothing else helped.
 
 use super::super::Prompt;
+use super::bech32;
+use super::hybrid;
 use super::locked::{Locked, Unlocked};
+use super::plugin::{self, Host, Plugins};
+use super::recipient::plugin_name;
 use super::source::{
     AgeError, IdentityProblem, IdentitySource, MAX_FILE, Reason, is_age_file, is_private_key,
 };
 use age::armor::ArmoredReader;
 use age::{DecryptError, Decryptor, Identity, ssh};
+use std::cell::RefCell;
 use std::fmt;
 use std::io::{BufRead, Read};
 use std::mem::discriminant;
@@ -22,6 +27,7 @@ const MAX_PART: usize = 128;
 #[derive(Default)]
 pub struct AgeIdentities {
     open: Vec<Opener>,
+    plugged: Vec<Plugged>,
     locked: Vec<Locked>,
     problems: Vec<(String, IdentityProblem)>,
     missing: Vec<String>,
@@ -33,10 +39,31 @@ pub(super) struct Opener {
     pub(super) identity: Box<dyn Identity + Send + Sync>,
 }
 
+/// An identity of a plugin.
+struct Plugged {
+    origin: String,
+    name: String,
+    text: Zeroizing<String>,
+}
+
+/// What a word is.
+pub(super) enum Word {
+    Opener(Opener),
+    /// The name of the plugin.
+    Plugin(String),
+}
+
+/// Who may be asked, and the programs that may be run once somebody may.
+pub(super) struct Asking<'a> {
+    pub(super) prompt: &'a mut dyn Prompt,
+    pub(super) plugins: Option<&'a mut dyn Plugins>,
+}
+
 impl fmt::Debug for AgeIdentities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AgeIdentities")
             .field("open", &self.open.len())
+            .field("plugged", &self.plugged.len())
             .field("locked", &self.locked.len())
             .field("problems", &self.problems)
             .field("missing", &self.missing)
@@ -55,7 +82,8 @@ impl AgeIdentities {
         identities
     }
 
-    /// The recipients of the identities that are open, without those behind a passphrase.
+    /// The recipients of the identities that are open, without those behind a passphrase or a
+    /// plugin.
     pub fn recipients(&self) -> impl Iterator<Item = &str> {
         self.open.iter().map(|opener| opener.recipient.as_str())
     }
@@ -90,8 +118,13 @@ impl AgeIdentities {
         for (at, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
             for word in line.split_whitespace().take_while(|w| !w.starts_with('#')) {
                 found = true;
-                match opener(word, at + 1) {
-                    Ok(opener) => self.open.push(opener),
+                match identity(word, at + 1) {
+                    Ok(Word::Opener(opener)) => self.open.push(opener),
+                    Ok(Word::Plugin(name)) => self.plugged.push(Plugged {
+                        origin: origin.to_owned(),
+                        name,
+                        text: Zeroizing::new(word.to_owned()),
+                    }),
                     Err(problem) => self.problem(origin, problem),
                 }
             }
@@ -126,37 +159,50 @@ impl AgeIdentities {
         }
     }
 
-    /// True where something behind a passphrase might open what is encrypted to `recipient`.
+    /// True where something behind a passphrase or a plugin might open what is encrypted to
+    /// `recipient`.
     pub(super) fn would_ask(&self, recipient: &str) -> bool {
-        self.locked.iter().any(|locked| locked.fits(recipient))
+        !self.plugged.is_empty() || self.locked.iter().any(|locked| locked.fits(recipient))
     }
 
-    /// What the age file `enc`, made for `recipient`, holds. Nobody is asked without `prompt`.
+    /// What the age file `enc`, made for `recipient`, holds. Without `asking`, nobody is asked and
+    /// no plugin run, as it may ask.
     pub(super) fn open(
         &mut self,
         recipient: &str,
         enc: &str,
-        prompt: Option<&mut (dyn Prompt + '_)>,
+        asking: Option<Asking<'_>>,
     ) -> Result<Zeroizing<Vec<u8>>, AgeError> {
-        let mut reason = match self.try_open(recipient, enc, 0) {
-            Ok(part) => return Ok(part),
-            Err(reason) => reason,
-        };
-        if let Some(prompt) = prompt {
-            while let Some(at) = self.locked.iter().position(|l| l.fits(recipient)) {
+        let mut reason = Reason::NoIdentity;
+        let mut opened = self.try_open(recipient, enc, 0);
+        if let Some(mut asking) = asking {
+            let mut run = 0;
+            loop {
+                opened = opened.or_else(|why| {
+                    reason.learn(why);
+                    self.try_plugins(recipient, enc, run, &mut asking)
+                });
+                run = self.plugged.len();
+                let locked = self.locked.iter().position(|l| l.fits(recipient));
+                let (Err(_), Some(at)) = (&opened, locked) else {
+                    break;
+                };
                 let tried = self.open.len();
-                self.unlock(at, prompt);
-                match self.try_open(recipient, enc, tried) {
-                    Ok(part) => return Ok(part),
-                    Err(Reason::NoIdentity) => {}
-                    Err(other) => reason = other,
-                }
+                self.unlock(at, asking.prompt);
+                opened = opened.or_else(|why| {
+                    reason.learn(why);
+                    self.try_open(recipient, enc, tried)
+                });
             }
         }
-        Err(AgeError {
-            reason,
-            problems: self.problems.clone(),
-            missing: self.missing.clone(),
+        opened.map_err(|why| {
+            reason.learn(why);
+            AgeError {
+                reason,
+                recipient: recipient.into(),
+                problems: self.problems.clone(),
+                missing: self.missing.clone(),
+            }
         })
     }
 
@@ -173,11 +219,50 @@ impl AgeIdentities {
         for opener in openers {
             match decrypt(enc.trim().as_bytes(), &*opener.identity, MAX_PART) {
                 Ok(part) => return Ok(part),
-                Err(error) if matches!(reason, Reason::NoIdentity | Reason::NoMatch) => {
-                    reason = error.into();
-                }
-                Err(_) => {}
+                Err(error) => reason.learn(error.into()),
             }
+        }
+        Err(reason)
+    }
+
+    /// Tries the identities of plugins from the `first`, those of the recipient's own plugin
+    /// before others. Of those others it is only noted that they failed.
+    fn try_plugins(
+        &mut self,
+        recipient: &str,
+        enc: &str,
+        first: usize,
+        asking: &mut Asking<'_>,
+    ) -> Result<Zeroizing<Vec<u8>>, Reason> {
+        let mut reason = Reason::NoIdentity;
+        let Some(plugins) = asking.plugins.as_deref_mut() else {
+            return Err(reason);
+        };
+        let own = plugin_name(recipient);
+        let is_other = |plugged: &Plugged| own != Some(plugged.name.as_str());
+        let mut plugged: Vec<&Plugged> = self.plugged[first..].iter().collect();
+        plugged.sort_by_key(|plugged| is_other(plugged));
+        let mut problems = Vec::new();
+        for plugged in plugged {
+            let identity = plugin::Identity {
+                name: &plugged.name,
+                text: &plugged.text,
+                host: RefCell::new(Host {
+                    plugins: &mut *plugins,
+                    prompt: &mut *asking.prompt,
+                }),
+            };
+            let opened = decrypt(enc.trim().as_bytes(), &identity, MAX_PART);
+            match opened.map_err(Reason::from) {
+                Ok(part) => return Ok(part),
+                Err(Reason::Plugin(error)) if is_other(plugged) => {
+                    problems.push((plugged.origin.clone(), IdentityProblem::Plugin(error)));
+                }
+                Err(why) => reason.learn(why),
+            }
+        }
+        for (origin, problem) in problems {
+            self.problem(&origin, problem);
         }
         Err(reason)
     }
@@ -214,31 +299,34 @@ pub(super) fn same_recipient(one: &str, other: &str) -> bool {
     key(one) == key(other)
 }
 
-/// The identity that a word is.
-fn opener(word: &str, line: usize) -> Result<Opener, IdentityProblem> {
-    let kind = word.to_ascii_uppercase();
-    let kind = Zeroizing::new(kind);
-    if kind.starts_with("AGE-SECRET-KEY-PQ-1") {
-        let kind = "post-quantum identities";
-        return Err(IdentityProblem::NotSupported { kind, line });
-    }
+/// What the word in this line is.
+pub(super) fn identity(word: &str, line: usize) -> Result<Word, IdentityProblem> {
+    let kind = Zeroizing::new(word.to_ascii_uppercase());
+    let damaged = |why| IdentityProblem::Damaged { line, why };
     if kind.starts_with("AGE-PLUGIN-") {
-        let kind = "identities of age plugins";
-        return Err(IdentityProblem::NotSupported { kind, line });
+        let (prefix, _) = bech32::decode(word).ok_or_else(|| damaged(bech32::INVALID))?;
+        let name = prefix.strip_prefix("age-plugin-");
+        let name = name.and_then(|name| name.strip_suffix('-'));
+        let name = name.filter(|name| plugin::is_name(name));
+        let name = name.ok_or(IdentityProblem::PluginName { line })?;
+        Ok(Word::Plugin(name.to_owned()))
+    } else if kind.starts_with("AGE-SECRET-KEY-PQ-1") {
+        let identity = hybrid::Identity::parse(word).map_err(damaged)?;
+        Ok(Word::Opener(Opener {
+            recipient: identity.to_public().to_string(),
+            identity: Box::new(identity),
+        }))
+    } else if kind.starts_with("AGE-SECRET-KEY-1") {
+        let identity: age::x25519::Identity = word.parse().map_err(damaged)?;
+        Ok(Word::Opener(Opener {
+            recipient: identity.to_public().to_string(),
+            identity: Box::new(identity),
+        }))
+    } else if kind.starts_with("AGE1") || kind.starts_with("SSH-") {
+        Err(IdentityProblem::Recipient { line })
+    } else {
+        Err(IdentityProblem::Unknown { line })
     }
-    if kind.starts_with("AGE1") || kind.starts_with("SSH-") {
-        return Err(IdentityProblem::Recipient { line });
-    }
-    if !kind.starts_with("AGE-SECRET-KEY-1") {
-        return Err(IdentityProblem::Unknown { line });
-    }
-    let identity: age::x25519::Identity = word
-        .parse()
-        .map_err(|why| IdentityProblem::Damaged { line, why })?;
-    Ok(Opener {
-        recipient: identity.to_public().to_string(),
-        identity: Box::new(identity),
-    })
 }
 
 /// An age file, binary or armored, its header read.
@@ -270,6 +358,8 @@ mod tests {
     const FOR_A: &str = include_str!("../../../testdata/keys/cli.age");
     const SSH_PUB: &str = include_str!("../../../testdata/keys/ssh.pub");
     const FOR_SSH: &str = include_str!("../../../testdata/keys/ssh.age");
+    /// Of a plugin called `x/y`.
+    const SLASH: &str = "AGE-PLUGIN-X/Y-1C7TX5E";
     const SSH_KEY: &[u8] = include_bytes!("../../../testdata/keys/ssh.key");
 
     fn text(text: &str) -> IdentitySource {
@@ -342,7 +432,7 @@ mod tests {
         let missing = IdentitySource::Missing {
             origin: "M".to_owned(),
         };
-        let bad = text(&format!("{}\nAGE-PLUGIN-X-1QQ\nnonsense", &A_KEY[..30]));
+        let bad = text(&format!("{}\n{SLASH}\nnonsense", &A_KEY[..30]));
         let mut identities =
             AgeIdentities::load([failed, missing, bad, file(&[0xff]), text(A_KEY)]);
         assert_eq!(open(&mut identities, A, FOR_A), Ok(counted()));
@@ -357,10 +447,7 @@ mod tests {
                 line: 1,
                 why: "invalid Bech32 encoding",
             },
-            IdentityProblem::NotSupported {
-                kind: "identities of age plugins",
-                line: 2,
-            },
+            IdentityProblem::PluginName { line: 2 },
             IdentityProblem::Unknown { line: 3 },
             IdentityProblem::Failed("it is not text".to_owned()),
         ];

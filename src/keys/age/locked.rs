@@ -3,8 +3,11 @@
 use super::super::Prompt;
 use super::identity::{Opener, decrypt, decryptor, same_recipient};
 use super::source::{IdentityProblem, MAX_FILE, MAX_WORK_FACTOR};
+use age::armor::ArmoredReader;
 use age::secrecy::SecretString;
 use age::{DecryptError, scrypt, ssh};
+use sha2::{Digest, Sha256};
+use std::io::Read;
 use zeroize::Zeroizing;
 
 /// An identity file or an ssh key under a passphrase.
@@ -57,18 +60,19 @@ impl Locked {
         self,
         prompt: &mut (dyn Prompt + '_),
     ) -> Result<Unlocked, IdentityProblem> {
-        let mut ask = |what| {
-            let answer = prompt.passphrase(&format!("{what} {}", self.origin));
-            let answer = answer.ok_or(IdentityProblem::NoPassphrase)?;
-            Ok(SecretString::from(answer.as_str().to_owned()))
-        };
         match self.content {
             Content::File(bytes) => {
                 check_passphrase_file(&bytes)?;
-                open_file(&bytes, ask("identity")?).map(Unlocked::Text)
+                let id = cache_id(&bytes)?;
+                let opened = open_file(&bytes, answer(prompt.file_passphrase(&self.origin, &id))?);
+                if opened == Err(IdentityProblem::WrongPassphrase) {
+                    prompt.forget(&id);
+                }
+                opened.map(Unlocked::Text)
             }
             Content::Ssh { recipient, key } => {
-                let key = key.decrypt(ask("ssh key")?);
+                let what = format!("ssh key {}", self.origin);
+                let key = key.decrypt(answer(prompt.passphrase(&what))?);
                 let key = key.map_err(|_| IdentityProblem::WrongPassphrase)?;
                 let identity = Box::new(ssh::Identity::from(key));
                 Ok(Unlocked::Ssh(Opener {
@@ -78,6 +82,34 @@ impl Locked {
             }
         }
     }
+}
+
+fn answer(given: Option<Zeroizing<String>>) -> Result<SecretString, IdentityProblem> {
+    let given = given.ok_or(IdentityProblem::NoPassphrase)?;
+    Ok(SecretString::from(given.as_str().to_owned()))
+}
+
+/// What sops calls the passphrase of an identity file where it has it remembered.
+fn cache_id(file: &[u8]) -> Result<String, IdentityProblem> {
+    let mut binary = Vec::new();
+    let read = ArmoredReader::new(file).read_to_end(&mut binary);
+    read.map_err(|error| IdentityProblem::File(DecryptError::Io(error).into()))?;
+    Ok(format!("SopsAge{}", base32(&Sha256::digest(binary)[..25])))
+}
+
+/// Base32 (RFC 4648, section 6) of whole groups of five bytes.
+fn base32(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let groups = bytes.chunks(5).map(|group| {
+        let bits = group
+            .iter()
+            .fold(0_u64, |bits, &b| bits << 8 | u64::from(b));
+        (0..8).rev().map(move |at| (bits >> (5 * at) & 31) as usize)
+    });
+    groups
+        .flatten()
+        .map(|at| char::from(ALPHABET[at]))
+        .collect()
 }
 
 /// Fails where asking for a passphrase would lead nowhere.
@@ -107,7 +139,7 @@ fn open_file(bytes: &[u8], passphrase: SecretString) -> Result<Zeroizing<String>
 
 #[cfg(test)]
 mod tests {
-    use super::super::identity::AgeIdentities;
+    use super::super::identity::{AgeIdentities, Asking};
     use super::super::source::{IdentitySource, Reason};
     use super::*;
     use proptest::prelude::*;
@@ -132,6 +164,13 @@ mod tests {
         fn passphrase(&mut self, what: &str) -> Option<Zeroizing<String>> {
             self.asked.push(what.to_owned());
             self.answer.map(|answer| Zeroizing::new(answer.to_owned()))
+        }
+    }
+
+    fn asking(answers: &mut Answers) -> Asking<'_> {
+        Asking {
+            prompt: answers,
+            plugins: None,
         }
     }
 
@@ -163,12 +202,12 @@ mod tests {
         for bytes in [ARMORED, BINARY] {
             let mut asker = answers(Some("correct horse"));
             let mut identities = AgeIdentities::load([file(bytes), text(A_KEY)]);
-            assert!(identities.open(A, FOR_A, Some(&mut asker)).is_ok());
+            assert!(identities.open(A, FOR_A, Some(asking(&mut asker))).is_ok());
             assert_eq!(asker.asked, [""; 0]);
 
             let mut identities = AgeIdentities::load([file(bytes), text(B_KEY)]);
             for _ in 0..2 {
-                assert!(identities.open(A, FOR_A, Some(&mut asker)).is_ok());
+                assert!(identities.open(A, FOR_A, Some(asking(&mut asker))).is_ok());
             }
             assert_eq!(asker.asked, ["identity F"]);
         }
@@ -179,7 +218,7 @@ mod tests {
         let armored = std::str::from_utf8(ARMORED).expect("text");
         let mut identities = AgeIdentities::load([text(armored)]);
         let mut asker = answers(Some("correct horse"));
-        assert!(identities.open(A, FOR_A, Some(&mut asker)).is_ok());
+        assert!(identities.open(A, FOR_A, Some(asking(&mut asker))).is_ok());
     }
 
     #[test]
@@ -192,7 +231,11 @@ mod tests {
         assert!(identities.would_ask(A) && identities.would_ask(SSH_PUB));
         assert!(!identities.would_ask("ssh-ed25519 AAAAother"));
         let mut asker = answers(Some("correct horse"));
-        assert!(identities.open(SSH_PUB, FOR_SSH, Some(&mut asker)).is_ok());
+        assert!(
+            identities
+                .open(SSH_PUB, FOR_SSH, Some(asking(&mut asker)))
+                .is_ok()
+        );
         assert_eq!(asker.asked, ["ssh key F"]);
     }
 
@@ -202,18 +245,22 @@ mod tests {
             let mut asker = answers(Some("wrong"));
             let mut identities = AgeIdentities::load([file(bytes)]);
             let error = identities
-                .open(recipient, enc, Some(&mut asker))
+                .open(recipient, enc, Some(asking(&mut asker)))
                 .unwrap_err();
             assert!(
                 error.to_string().contains("'F': wrong passphrase"),
                 "{error}"
             );
-            assert!(identities.open(recipient, enc, Some(&mut asker)).is_err());
+            assert!(
+                identities
+                    .open(recipient, enc, Some(asking(&mut asker)))
+                    .is_err()
+            );
             assert_eq!(asker.asked.len(), 1);
 
             let mut identities = AgeIdentities::load([file(bytes)]);
             let error = identities
-                .open(recipient, enc, Some(&mut answers(None)))
+                .open(recipient, enc, Some(asking(&mut answers(None))))
                 .unwrap_err();
             assert_eq!(
                 error.problems,
@@ -226,7 +273,9 @@ mod tests {
     fn a_wrong_passphrase_does_not_hide_that_other_identities_were_tried() {
         let mut identities = AgeIdentities::load([text(B_KEY), file(ARMORED)]);
         let mut asker = answers(Some("wrong"));
-        let error = identities.open(A, FOR_A, Some(&mut asker)).unwrap_err();
+        let error = identities
+            .open(A, FOR_A, Some(asking(&mut asker)))
+            .unwrap_err();
         assert_eq!(error.reason, Reason::NoMatch);
     }
 
@@ -235,7 +284,9 @@ mod tests {
         let file_problem = |bytes: &[u8]| {
             let mut asker = answers(Some("correct horse"));
             let mut identities = AgeIdentities::load([file(bytes)]);
-            let error = identities.open(A, FOR_A, Some(&mut asker)).unwrap_err();
+            let error = identities
+                .open(A, FOR_A, Some(asking(&mut asker)))
+                .unwrap_err();
             (error.problems[0].1.clone(), asker.asked.len())
         };
         assert_eq!(
@@ -256,7 +307,9 @@ mod tests {
         file_bytes[at..at + 2].copy_from_slice(b"23");
         let mut identities = AgeIdentities::load([file(&file_bytes)]);
         let mut asker = answers(Some("correct horse"));
-        let error = identities.open(A, FOR_A, Some(&mut asker)).unwrap_err();
+        let error = identities
+            .open(A, FOR_A, Some(asking(&mut asker)))
+            .unwrap_err();
         assert_eq!(error.problems[0].1, IdentityProblem::Work { required: 23 });
     }
 
@@ -270,7 +323,7 @@ mod tests {
             bytes[at] = byte;
             let mut identities = AgeIdentities::load([file(&bytes)]);
             let mut asker = answers(Some("correct horse"));
-            let part = identities.open(A, FOR_A, Some(&mut asker));
+            let part = identities.open(A, FOR_A, Some(asking(&mut asker)));
             prop_assert!(part.is_ok() == (bytes == BINARY), "{:?}", part);
         }
     }

@@ -1,17 +1,23 @@
-//! age: recipients `age1…` and ssh keys.
+//! age: recipients `age1…`, post-quantum, of plugins, and ssh keys.
 
+mod bech32;
+mod hybrid;
 mod identity;
 mod locked;
+mod plugin;
 mod recipient;
 mod source;
+#[cfg(test)]
+mod vectors;
 
 pub use identity::AgeIdentities;
+pub use plugin::{Plugin, PluginError, Plugins};
 pub use recipient::RecipientProblem;
 pub use source::{AgeError, IdentityProblem, IdentitySource, Reason};
 
-use super::{Cause, MasterKey, Provider, Unlocker, UnwrapError, field};
-use crate::crypto::Random;
+use super::{Cause, MasterKey, Prompt, Provider, Unlocker, UnwrapError, Wrapper, field};
 use crate::document::Data;
+use identity::Asking;
 use recipient::Recipient;
 use zeroize::Zeroizing;
 
@@ -74,9 +80,18 @@ impl MasterKey for AgeKey {
         self.enc.as_deref()
     }
 
-    fn wrap(&mut self, part: &[u8], _: &mut dyn Random) -> Result<(), Cause> {
+    fn wrap(&mut self, part: &[u8], wrapper: &mut Wrapper<'_>) -> Result<(), Cause> {
         let recipient: Recipient = self.recipient.trim().parse()?;
-        self.enc = Some(recipient.encrypt(part)?);
+        let mut nobody = Nobody;
+        let prompt: &mut dyn Prompt = match &mut wrapper.prompt {
+            Some(prompt) => &mut **prompt,
+            None => &mut nobody,
+        };
+        let host = wrapper.plugins.as_mut().map(|plugins| plugin::Host {
+            plugins: &mut **plugins,
+            prompt,
+        });
+        self.enc = Some(recipient.encrypt(part, host).map_err(cause)?);
         Ok(())
     }
 
@@ -84,9 +99,17 @@ impl MasterKey for AgeKey {
         let Some(enc) = &self.enc else {
             return Err(vec![UnwrapError::NotWrapped]);
         };
-        let opened = unlocker
-            .age
-            .open(self.id(), enc, unlocker.prompt.as_deref_mut());
+        let asking = match &mut unlocker.prompt {
+            Some(prompt) => Some(Asking {
+                prompt: &mut **prompt,
+                plugins: match &mut unlocker.plugins {
+                    Some(plugins) => Some(&mut **plugins),
+                    None => None,
+                },
+            }),
+            None => None,
+        };
+        let opened = unlocker.age.open(self.id(), enc, asking);
         unlocker.held_back |= unlocker.prompt.is_none() && unlocker.age.would_ask(self.id());
         opened.map_err(|error| vec![UnwrapError::Provider(Box::new(error))])
     }
@@ -104,6 +127,26 @@ impl MasterKey for AgeKey {
     }
 }
 
+/// The plugin's own error, where it is one.
+fn cause(error: ::age::EncryptError) -> Cause {
+    match error {
+        ::age::EncryptError::Io(error) => match error.downcast::<PluginError>() {
+            Ok(error) => error.into(),
+            Err(error) => error.into(),
+        },
+        error => error.into(),
+    }
+}
+
+/// Where nobody can be asked.
+struct Nobody;
+
+impl Prompt for Nobody {
+    fn passphrase(&mut self, _: &str) -> Option<Zeroizing<String>> {
+        None
+    }
+}
+
 /// A new X25519 identity, and the recipient that belongs to it.
 #[must_use]
 pub fn keygen() -> (Zeroizing<String>, String) {
@@ -112,13 +155,20 @@ pub fn keygen() -> (Zeroizing<String>, String) {
     (secret, identity.to_public().to_string())
 }
 
+/// A new post-quantum identity, and the recipient that belongs to it.
+#[must_use]
+pub fn keygen_hybrid() -> (Zeroizing<String>, String) {
+    let identity = hybrid::Identity::generate();
+    (identity.to_text(), identity.to_public().to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const A: &str = "age1x98t8kkpa02pezkupzpeh38rgfadzvmfjvtugacj6nwwjvgzwu7saecaeu";
 
-    use crate::crypto::RandomError;
+    use crate::crypto::{Random, RandomError};
 
     struct NoRandom;
 
@@ -128,6 +178,10 @@ mod tests {
         }
     }
 
+    fn wrap(key: &mut AgeKey, part: &[u8]) -> Result<(), Cause> {
+        key.wrap(part, &mut Wrapper::new(&mut NoRandom))
+    }
+
     fn identities(text: &str) -> AgeIdentities {
         let text = Zeroizing::new(text.to_owned());
         let origin = "K".to_owned();
@@ -135,22 +189,22 @@ mod tests {
     }
 
     fn unwrap(key: &AgeKey, age: &mut AgeIdentities) -> Result<Vec<u8>, Vec<UnwrapError>> {
-        let mut unlocker = Unlocker {
-            age,
-            prompt: None,
-            held_back: false,
-        };
-        key.unwrap(&mut unlocker).map(|part| part.to_vec())
+        key.unwrap(&mut Unlocker::new(age))
+            .map(|part| part.to_vec())
     }
 
     #[test]
     fn what_is_wrapped_for_a_new_identity_is_unwrapped_with_it() {
-        let (secret, recipient) = keygen();
-        assert!(secret.starts_with("AGE-SECRET-KEY-1"));
-        let mut key = AgeKey::new(&recipient).expect("recipient");
-        for part in [&[7; 32][..], &[8; 33]] {
-            key.wrap(part, &mut NoRandom).expect("wrapped");
-            assert_eq!(unwrap(&key, &mut identities(&secret)).expect("part"), part);
+        for (kind, (secret, recipient)) in [
+            ("AGE-SECRET-KEY-1", keygen()),
+            ("AGE-SECRET-KEY-PQ-1", keygen_hybrid()),
+        ] {
+            assert!(secret.starts_with(kind));
+            let mut key = AgeKey::new(&recipient).expect("recipient");
+            for part in [&[7; 32][..], &[8; 33]] {
+                wrap(&mut key, part).expect("wrapped");
+                assert_eq!(unwrap(&key, &mut identities(&secret)).expect("part"), part);
+            }
         }
     }
 
@@ -168,7 +222,7 @@ mod tests {
         ] {
             let mut key = AgeKey::new(public).expect("recipient");
             assert_eq!(key.id(), public.trim());
-            key.wrap(&[7; 32], &mut NoRandom).expect("wrapped");
+            wrap(&mut key, &[7; 32]).expect("wrapped");
             assert_eq!(
                 unwrap(&key, &mut identities(secret)).expect("part"),
                 [7; 32]
@@ -179,7 +233,7 @@ mod tests {
     #[test]
     fn a_wrapped_key_is_laid_out_as_sops_does() {
         let mut key = AgeKey::new(A).expect("recipient");
-        key.wrap(&[7; 32], &mut NoRandom).expect("wrapped");
+        wrap(&mut key, &[7; 32]).expect("wrapped");
         let enc = key.wrapped().expect("wrapped").to_owned();
         let lines: Vec<&str> = enc.split('\n').collect();
         let [first, body @ .., last, ""] = &lines[..] else {
@@ -205,8 +259,11 @@ mod tests {
     fn a_recipient_of_a_file_is_looked_at_when_it_is_used() {
         let entry = Data::Map(vec![(b"recipient".to_vec(), Data::str("age1pq1qq"))]);
         let mut key = AgeKey::from_data(&entry);
-        let error = key.wrap(&[7; 32], &mut NoRandom).unwrap_err();
-        assert_eq!(error.downcast_ref(), Some(&RecipientProblem::PostQuantum));
+        let error = wrap(&mut key, &[7; 32]).unwrap_err();
+        assert!(matches!(
+            error.downcast_ref(),
+            Some(RecipientProblem::Hybrid(_))
+        ));
         let reasons = unwrap(&key, &mut identities("")).unwrap_err();
         assert!(matches!(reasons[..], [UnwrapError::NotWrapped]));
     }

@@ -1,9 +1,14 @@
 //! age recipients. Their text comes out of files that anybody can write: whatever the age
 //! library would not survive is refused here first, and nothing is ever executed.
 
+use super::plugin::{self, Host, PluginError};
+use super::{bech32, hybrid};
+use age::armor::{ArmoredWriter, Format};
 use age::ssh::ParseRecipientKeyError;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
+use std::cell::RefCell;
+use std::io::{self, Write};
 use std::str::FromStr;
 
 /// Why a text is no recipient that this version encrypts to.
@@ -18,19 +23,21 @@ pub enum RecipientProblem {
     /// More than one line, or something that steers a terminal.
     #[error("it holds a line break or another control character")]
     Control,
-    /// `age1pq1…`.
-    #[error("post-quantum recipients (`age1pq1…`) are not supported yet by this version")]
-    PostQuantum,
-    /// `age1NAME1…`.
-    #[error(
-        "recipients of age plugins (here age-plugin-{name}) are not supported yet by this version"
-    )]
+    /// `age1pq1…`, but incomplete or mistyped.
+    #[error("not a whole post-quantum recipient: {0}")]
+    Hybrid(&'static str),
+    /// `age1NAME1…`, but incomplete or mistyped.
+    #[error("not a whole recipient of age-plugin-{name}: {why}")]
     Plugin {
-        /// The plugin's name, letters, digits and hyphens only.
+        /// The plugin's name, letters, digits and `+-._` only.
         name: String,
+        /// What is wrong.
+        why: &'static str,
     },
     /// `age1NAME1…` with a name that is none.
-    #[error("the name of an age plugin has only the characters a-z, 0-9 and `-`")]
+    #[error(
+        "the name of an age plugin has only the characters a-z, 0-9, `+`, `-`, `.` and `_`, and begins with neither `-` nor `.`"
+    )]
     PluginName,
     /// Not what `age-keygen` writes.
     #[error("not a whole age recipient: {0}")]
@@ -52,17 +59,47 @@ pub enum RecipientProblem {
 /// A recipient, ready to encrypt to.
 pub(super) enum Recipient {
     X25519(age::x25519::Recipient),
+    Hybrid(hybrid::Recipient),
+    Plugin { name: String, text: String },
     Ssh(age::ssh::Recipient),
 }
 
 impl Recipient {
-    /// `part` as an armored age file, with the line end that sops keeps behind it.
-    pub(super) fn encrypt(&self, part: &[u8]) -> Result<String, age::EncryptError> {
+    /// `part` as an armored age file, with the line end that sops keeps behind it. A plugin needs
+    /// a `host`.
+    pub(super) fn encrypt(
+        &self,
+        part: &[u8],
+        host: Option<Host<'_>>,
+    ) -> Result<String, age::EncryptError> {
         match self {
-            Self::X25519(recipient) => age::encrypt_and_armor(recipient, part),
-            Self::Ssh(recipient) => age::encrypt_and_armor(recipient, part),
+            Self::X25519(recipient) => armored(recipient, part),
+            Self::Hybrid(recipient) => armored(recipient, part),
+            Self::Ssh(recipient) => armored(recipient, part),
+            Self::Plugin { name, text } => {
+                let Some(host) = host else {
+                    let program = format!("age-plugin-{name}");
+                    let why = "no programs are run here".to_owned();
+                    let error = PluginError::Start { program, why };
+                    return Err(io::Error::other(error).into());
+                };
+                let host = RefCell::new(host);
+                let recipient = plugin::Recipient { name, text, host };
+                armored(&recipient, part)
+            }
         }
     }
+}
+
+/// As the age library's own `encrypt_and_armor`, which panics where a recipient fails.
+fn armored(recipient: &dyn age::Recipient, part: &[u8]) -> Result<String, age::EncryptError> {
+    let encryptor = age::Encryptor::with_recipients(std::iter::once(recipient))?;
+    let mut text = Vec::new();
+    let armor = ArmoredWriter::wrap_output(&mut text, Format::AsciiArmor)?;
+    let mut writer = encryptor.wrap_output(armor)?;
+    writer.write_all(part)?;
+    writer.finish()?.finish()?;
+    String::from_utf8(text).map_err(|error| io::Error::other(error).into())
 }
 
 impl FromStr for Recipient {
@@ -72,10 +109,10 @@ impl FromStr for Recipient {
         if text.contains(char::is_control) {
             Err(RecipientProblem::Control)
         } else if text.starts_with("age1pq1") {
-            Err(RecipientProblem::PostQuantum)
+            hybrid::Recipient::parse(text).map(Self::Hybrid)
         } else if let Some(rest) = text.strip_prefix("age1") {
             match rest.rsplit_once('1') {
-                Some((name, _)) => Err(plugin(name)),
+                Some((name, _)) => plugin(name, text),
                 None => x25519(text).map(Self::X25519),
             }
         } else if text.starts_with("ssh-") {
@@ -88,45 +125,35 @@ impl FromStr for Recipient {
     }
 }
 
-fn plugin(name: &str) -> RecipientProblem {
-    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    if name.is_empty() || !name.bytes().all(allowed) {
-        return RecipientProblem::PluginName;
+fn plugin(name: &str, text: &str) -> Result<Recipient, RecipientProblem> {
+    if !plugin::is_name(name) || name.contains(|c: char| c.is_ascii_uppercase()) {
+        return Err(RecipientProblem::PluginName);
     }
-    RecipientProblem::Plugin {
-        name: name.to_owned(),
+    let name = name.to_owned();
+    if bech32::decode(text).is_none() {
+        let why = bech32::INVALID;
+        return Err(RecipientProblem::Plugin { name, why });
     }
+    let text = text.to_owned();
+    Ok(Recipient::Plugin { name, text })
+}
+
+/// The name of the plugin that a recipient is of.
+pub(super) fn plugin_name(recipient: &str) -> Option<&str> {
+    let (name, _) = recipient.strip_prefix("age1")?.rsplit_once('1')?;
+    Some(name).filter(|name| *name != "pq" && plugin::is_name(name))
 }
 
 fn x25519(text: &str) -> Result<age::x25519::Recipient, RecipientProblem> {
     let recipient = text.parse().map_err(RecipientProblem::X25519)?;
-    if is_low_order(&bech32_data(text)) {
+    if bech32::decode(text).is_none_or(|(_, point)| is_low_order(&point)) {
         return Err(RecipientProblem::LowOrder);
     }
     Ok(recipient)
 }
 
-/// The bytes of a Bech32 text (BIP 173) whose checksum was verified before.
-fn bech32_data(text: &str) -> Vec<u8> {
-    const ALPHABET: &[u8] = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
-    const CHECKSUM: usize = 6;
-    let data = text.rsplit('1').next().unwrap_or_default().as_bytes();
-    let data = &data[..data.len().saturating_sub(CHECKSUM)];
-    let (mut bytes, mut bits, mut count) = (Vec::new(), 0_u16, 0);
-    for digit in data {
-        let value = ALPHABET.iter().position(|c| c == digit).unwrap_or_default();
-        bits = (bits << 5) | u16::try_from(value).unwrap_or_default();
-        count += 5;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count).to_le_bytes()[0]);
-        }
-    }
-    bytes
-}
-
 /// The points of low order on Curve25519, last bit off. The age library panics on them.
-fn is_low_order(point: &[u8]) -> bool {
+pub(super) fn is_low_order(point: &[u8]) -> bool {
     const fn around_p(low: u8) -> [u8; 32] {
         let mut bytes = [0xff; 32];
         bytes[0] = low;
@@ -239,11 +266,10 @@ mod tests {
 
     #[test]
     fn what_this_version_cannot_encrypt_to_is_named() {
-        assert_eq!(problem("age1pq1qqqq"), RecipientProblem::PostQuantum);
-        let name = "yubikey".to_owned();
+        let (name, why) = ("yubikey".to_owned(), bech32::INVALID);
         assert_eq!(
             problem("age1yubikey1qqqq"),
-            RecipientProblem::Plugin { name }
+            RecipientProblem::Plugin { name, why }
         );
         assert_eq!(
             problem("ssh-dss AAAAB3NzaC1kc3M"),
@@ -259,6 +285,11 @@ mod tests {
             "age1X1qq",
             "age11qqqq",
             "age1é1qq",
+            "age1..1qq",
+            "age1-x1qq",
+            "age1.x1qq",
+            "age1x/y1qq",
+            "age1x\\y1qq",
         ] {
             assert_eq!(problem(text), RecipientProblem::PluginName, "{text}");
         }
@@ -296,13 +327,6 @@ mod tests {
         assert_eq!(problem(ZERO_RSA), RecipientProblem::Ssh);
     }
 
-    #[test]
-    fn a_recipient_decodes_to_its_32_bytes() {
-        let bytes = bech32_data(A);
-        assert_eq!(bytes.len(), 32);
-        assert_eq!(bytes[..4], [0x31, 0x4e, 0xb3, 0xda]);
-    }
-
     proptest! {
         #[test]
         fn no_text_makes_the_parser_panic(text in "(age1|ssh-rsa |ssh-ed25519 |age1pq1|)[ -~]{0,120}") {
@@ -317,7 +341,7 @@ mod tests {
             wire.extend(&blob);
             let text = format!("ssh-rsa {}", BASE64_STANDARD_NO_PAD.encode(wire));
             if let Ok(recipient) = text.parse::<Recipient>() {
-                prop_assert!(recipient.encrypt(&[0; 32]).is_ok());
+                prop_assert!(recipient.encrypt(&[0; 32], None).is_ok());
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Where age identities may be, and what can be wrong with what is found there.
 
+use super::plugin::PluginError;
+use super::recipient::plugin_name;
 use age::DecryptError;
 use std::fmt;
 use zeroize::Zeroizing;
@@ -109,14 +111,15 @@ pub enum IdentityProblem {
         /// The age library's reason.
         why: &'static str,
     },
-    /// A post-quantum identity or one of a plugin.
-    #[error("{kind} in line {line} are not supported yet by this version")]
-    NotSupported {
-        /// What it is.
-        kind: &'static str,
+    /// `AGE-PLUGIN-NAME-1…` with a name that is none.
+    #[error("line {line} is an identity of an age plugin whose name could not be a program's")]
+    PluginName {
         /// The line, counted from 1.
         line: usize,
     },
+    /// Its plugin failed.
+    #[error("{0}")]
+    Plugin(PluginError),
     /// Larger than any identity file is.
     #[error("it has more than 16 MiB")]
     TooLarge,
@@ -164,6 +167,21 @@ pub enum Reason {
     /// The file is cut off, or a part of it was damaged or changed.
     #[error("the age file is damaged: {0}")]
     Damaged(String),
+    /// The plugin that the recipient is of failed.
+    #[error("{0}")]
+    Plugin(PluginError),
+}
+
+impl Reason {
+    /// Becomes `other`, where that says more.
+    pub(super) fn learn(&mut self, other: Self) {
+        match (&self, &other) {
+            (Self::NoIdentity, _) => *self = other,
+            (Self::NoMatch, Self::NoIdentity) => {}
+            (Self::NoMatch, _) => *self = other,
+            _ => {}
+        }
+    }
 }
 
 impl From<DecryptError> for Reason {
@@ -172,7 +190,10 @@ impl From<DecryptError> for Reason {
             DecryptError::NoMatchingKeys => Self::NoMatch,
             DecryptError::InvalidHeader => Self::Header,
             DecryptError::UnknownFormat => Self::Format,
-            DecryptError::Io(error) => Self::Damaged(error.to_string()),
+            DecryptError::Io(error) => match error.downcast() {
+                Ok(error) => Self::Plugin(error),
+                Err(error) => Self::Damaged(error.to_string()),
+            },
             _ => Self::Changed,
         }
     }
@@ -183,6 +204,8 @@ impl From<DecryptError> for Reason {
 pub struct AgeError {
     /// The reason.
     pub reason: Reason,
+    /// Who the data key is encrypted to.
+    pub recipient: Box<str>,
     /// Sources that could not be used: origin and problem.
     pub problems: Vec<(String, IdentityProblem)>,
     /// Places where nothing was.
@@ -190,6 +213,66 @@ pub struct AgeError {
 }
 
 impl std::error::Error for AgeError {}
+
+impl AgeError {
+    /// What to do about it, where that is something else than to find an X25519 identity.
+    #[must_use]
+    pub fn hints(&self) -> Vec<String> {
+        let hints: Vec<String> = self.problems.iter().filter_map(problem_hint).collect();
+        match &self.reason {
+            Reason::NoIdentity | Reason::NoMatch if hints.is_empty() => {
+                recipient_hint(&self.recipient).into_iter().collect()
+            }
+            Reason::Plugin(error) => hints.into_iter().chain(error.hint()).collect(),
+            _ => hints,
+        }
+    }
+
+    /// True where no identity at hand is the right one, and none of them could not be used.
+    #[must_use]
+    pub fn lacks_identity(&self) -> bool {
+        matches!(self.reason, Reason::NoIdentity | Reason::NoMatch)
+            && self
+                .problems
+                .iter()
+                .all(|problem| problem_hint(problem).is_none())
+    }
+}
+
+fn problem_hint((origin, problem): &(String, IdentityProblem)) -> Option<String> {
+    match problem {
+        IdentityProblem::WrongPassphrase => Some(format!(
+            "the passphrase of '{origin}' was wrong: run the command again to be asked again"
+        )),
+        IdentityProblem::NoPassphrase => Some(format!(
+            "run the command in a terminal, or beside a gpg-agent, to be asked for the passphrase of '{origin}'"
+        )),
+        IdentityProblem::Plugin(error) => error.hint(),
+        _ => None,
+    }
+}
+
+fn recipient_hint(recipient: &str) -> Option<String> {
+    let (kind, opener) = if recipient.starts_with("age1pq1") {
+        let opener = "the AGE-SECRET-KEY-PQ-1… identity that belongs to it: put it in SOPS_AGE_KEY_FILE or keys.txt";
+        (
+            "a post-quantum recipient (age1pq1…)".to_owned(),
+            opener.to_owned(),
+        )
+    } else if let Some(name) = plugin_name(recipient) {
+        let opener = format!(
+            "an AGE-PLUGIN-{}-1… identity: put it in SOPS_AGE_KEY_FILE or keys.txt",
+            name.to_ascii_uppercase()
+        );
+        (format!("a recipient of age-plugin-{name}"), opener)
+    } else if recipient.starts_with("ssh-") {
+        let opener = "its private key: ~/.ssh/id_ed25519, ~/.ssh/id_rsa or the file in SOPS_AGE_SSH_PRIVATE_KEY_FILE";
+        ("an ssh recipient".to_owned(), opener.to_owned())
+    } else {
+        return None;
+    };
+    Some(format!("{kind} opens with {opener}"))
+}
 
 impl fmt::Display for AgeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

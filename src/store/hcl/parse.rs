@@ -7,7 +7,7 @@
 use super::{EXPRESSION, LABELS, METADATA_KEY, spell};
 use crate::document::{Branch, Document, Kind, Node, NodeId, Span, Style, Text, Type, canonical};
 use crate::store::flat::append;
-use crate::store::{MAX_DEPTH, ParseError};
+use crate::store::{Excerpt, MAX_DEPTH, ParseError};
 use std::collections::HashMap;
 use zeroize::Zeroizing;
 
@@ -24,12 +24,20 @@ type Nodes = Vec<Node>;
 /// # Errors
 /// [`ParseError`] where it is not HCL, too deep or too large.
 pub(super) fn parse(source: Zeroizing<Vec<u8>>) -> Parsed<Document> {
-    crate::store::flat::check_length(&source)?;
-    if let Err(bad) = std::str::from_utf8(&source) {
+    match document(&source) {
+        Ok(document) => Ok(Document { source, ..document }),
+        Err(error) => Err(error.shown_in(&source)),
+    }
+}
+
+/// The document, yet without its source.
+fn document(source: &[u8]) -> Parsed<Document> {
+    crate::store::flat::check_length(source)?;
+    if let Err(bad) = std::str::from_utf8(source) {
         return error("bytes that are not UTF-8", bad.valid_up_to());
     }
     let mut parser = Parser {
-        source: &source,
+        source,
         at: if source.starts_with(b"\xef\xbb\xbf") {
             3
         } else {
@@ -68,7 +76,7 @@ pub(super) fn parse(source: Zeroizing<Vec<u8>>) -> Parsed<Document> {
         metadata,
     };
     Ok(Document {
-        source,
+        source: Zeroizing::default(),
         cooked,
         nodes,
         branches: vec![branch],
@@ -82,6 +90,7 @@ fn error<T>(problem: impl Into<String>, offset: usize) -> Parsed<T> {
         problem: problem.into(),
         offset,
         hint: None,
+        excerpt: Excerpt::default(),
     })
 }
 

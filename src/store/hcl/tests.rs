@@ -1,3 +1,5 @@
+//! Tests of the HCL store: what is read, what comes back, what changes.
+
 use super::*;
 use crate::document::{LeafKind, NoMarking, Path, splice};
 use proptest::prelude::*;

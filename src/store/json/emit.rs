@@ -80,21 +80,39 @@ pub(super) fn refuse_comment(data: &Data) -> Result<(), EmitError> {
 /// `data` as text, without a line end behind it.
 ///
 /// # Errors
-/// [`EmitError`] for infinity, NaN and a comment without a value.
+/// [`EmitError`] for infinity, NaN, bytes that are no text and a comment without a value.
 pub(super) fn text(data: &Data, form: &Form) -> Result<Zeroizing<Vec<u8>>, EmitError> {
     refuse_comment(data)?;
     let mut out = Zeroizing::default();
     match write(data, form, &mut out) {
         None => Ok(out),
-        Some(path) => {
+        Some((path, lost)) => {
             let name = if path.0.is_empty() {
                 "the value".to_owned()
             } else {
                 format!("the value at {path}")
             };
-            let problem = format!("{name} is a number that JSON cannot write");
+            let problem = format!("{name} {lost}");
             Err(EmitError { problem })
         }
+    }
+}
+
+/// What JSON cannot write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lost {
+    /// Infinity or NaN.
+    Number,
+    /// Bytes that are not UTF-8.
+    Bytes,
+}
+
+impl std::fmt::Display for Lost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Number => "is a number that JSON cannot write",
+            Self::Bytes => "is not UTF-8, and JSON holds nothing else",
+        })
     }
 }
 
@@ -153,15 +171,20 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// Appends `data` to `out`, comments left out. What JSON has no literal for is written as a string;
-/// gives the path of the first such value.
-pub(super) fn write(data: &Data, form: &Form, out: &mut Zeroizing<Vec<u8>>) -> Option<Path> {
+/// Appends `data` to `out`, comments left out. What JSON cannot write is written as the string
+/// that is nearest; gives the path of the first such value.
+pub(super) fn write(
+    data: &Data,
+    form: &Form,
+    out: &mut Zeroizing<Vec<u8>>,
+) -> Option<(Path, Lost)> {
     let mut stack: Vec<Frame<'_>> = Vec::new();
     let mut quoted = None;
     let mut value = data;
     loop {
-        if !scalar(value, form.escapes, out) && quoted.is_none() {
-            quoted = Some(Path(stack.iter().map(Frame::step).collect()));
+        let lost = scalar(value, form.escapes, out).filter(|_| quoted.is_none());
+        if let Some(lost) = lost {
+            quoted = Some((Path(stack.iter().map(Frame::step).collect()), lost));
         }
         stack.extend(open(value, out));
         let Some(next) = advance(&mut stack, form, out) else {
@@ -260,10 +283,10 @@ fn open<'a>(data: &'a Data, out: &mut Zeroizing<Vec<u8>>) -> Option<Frame<'a>> {
     })
 }
 
-/// Writes a scalar; false where JSON has no literal for it and a string took its place.
-fn scalar(data: &Data, escapes: Escapes, out: &mut Zeroizing<Vec<u8>>) -> bool {
+/// Writes a scalar; says why where JSON cannot and another string took its place.
+fn scalar(data: &Data, escapes: Escapes, out: &mut Zeroizing<Vec<u8>>) -> Option<Lost> {
     let Data::Scalar(ty, text) = data else {
-        return true;
+        return None;
     };
     let literal = match ty {
         Type::Str | Type::Time => None,
@@ -276,7 +299,11 @@ fn scalar(data: &Data, escapes: Escapes, out: &mut Zeroizing<Vec<u8>>) -> bool {
         Some(literal) => spell::append(out, literal.as_bytes()),
         None => spell::quote(text, escapes, out),
     }
-    literal.is_some() || matches!(ty, Type::Str | Type::Time)
+    match ty {
+        Type::Str => std::str::from_utf8(text).is_err().then_some(Lost::Bytes),
+        Type::Time => None,
+        _ => literal.is_none().then_some(Lost::Number),
+    }
 }
 
 #[cfg(test)]

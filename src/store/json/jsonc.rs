@@ -15,6 +15,21 @@ use zeroize::Zeroizing;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Jsonc;
 
+impl Jsonc {
+    /// Whether a file that ends in `.json` may hold comments: by its path, in lower case.
+    pub(in crate::store) fn is_of_file(path: &str) -> bool {
+        let (folder, name) = path.rsplit_once(['/', '\\']).unwrap_or(("", path));
+        let folder = folder.rsplit(['/', '\\']).next().unwrap_or("");
+        let stem = name.strip_suffix(".json");
+        stem.is_some_and(|stem| {
+            FOLDERS.contains(&folder)
+                || STEMS.contains(&stem)
+                || STEM_ENDS.iter().any(|end| stem.ends_with(end))
+                || is_compiler_configuration(stem)
+        })
+    }
+}
+
 impl Store for Jsonc {
     fn name(&self) -> &'static str {
         "jsonc"
@@ -22,19 +37,6 @@ impl Store for Jsonc {
 
     fn suffixes(&self) -> &'static [&'static str] {
         &[".jsonc", ".code-workspace", ".code-snippets"]
-    }
-
-    fn is_named(&self, path: &str) -> bool {
-        let (folder, name) = path.rsplit_once(['/', '\\']).unwrap_or(("", path));
-        let folder = folder.rsplit(['/', '\\']).next().unwrap_or("");
-        let stem = name.strip_suffix(".json");
-        self.suffixes().iter().any(|end| path.ends_with(end))
-            || stem.is_some_and(|stem| {
-                FOLDERS.contains(&folder)
-                    || STEMS.contains(&stem)
-                    || STEM_ENDS.iter().any(|end| stem.ends_with(end))
-                    || is_compiler_configuration(stem)
-            })
     }
 
     fn parse(

@@ -14,6 +14,7 @@ use super::{EmitError, Layout, ParseError, ParseOptions, Store};
 use crate::document::{Data, Document, NodeId, Span, Splice, Value};
 use emit::Form;
 use spell::Escapes;
+pub(super) use spell::append;
 use zeroize::Zeroizing;
 
 pub use jsonc::Jsonc;
@@ -133,6 +134,19 @@ impl Store for Json {
     fn example(&self) -> &'static str {
         EXAMPLE
     }
+}
+
+/// A value on one line, without blanks.
+///
+/// # Errors
+/// [`EmitError`] as for [`Store::emit_value`].
+pub(super) fn compact(data: &Data) -> Result<Zeroizing<Vec<u8>>, EmitError> {
+    let form = Form {
+        line: None,
+        colon: b":".to_vec(),
+        ..Form::sops(Layout::default())
+    };
+    emit::text(data, &form)
 }
 
 fn quoted(span: Span, value: &[u8]) -> Splice {
@@ -298,7 +312,7 @@ mod tests {
             let start = at.index(bytes.len());
             let end = bytes.len().min(start + length);
             bytes.splice(start..end, by.bytes());
-            let options = ParseOptions { allow_duplicate_keys: true };
+            let options = ParseOptions { allow_duplicate_keys: true, ..ParseOptions::default() };
             let ours = Json.parse(Zeroizing::new(bytes.clone()), options).map(|_| ());
             if let Err(error) = serde_json::from_slice::<Other>(&bytes) {
                 let told = error.to_string();

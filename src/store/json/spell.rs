@@ -15,7 +15,7 @@ pub(super) enum Escapes {
 }
 
 /// Appends to `out`; memory that it grows out of is wiped.
-pub(super) fn append(out: &mut Zeroizing<Vec<u8>>, text: &[u8]) {
+pub(in crate::store) fn append(out: &mut Zeroizing<Vec<u8>>, text: &[u8]) {
     let need = out.len() + text.len();
     if need > out.capacity() {
         let mut grown = Vec::with_capacity(need.max(out.capacity() * 2).max(64));

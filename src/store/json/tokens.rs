@@ -7,7 +7,7 @@ use super::Dialect;
 use super::duplicates::Duplicates;
 use super::spell::{self, Number};
 use crate::document::{BeyondSops, Branch, Document, Kind, Node, NodeId, Span, Style, Text, Type};
-use crate::store::{MAX_DEPTH, ParseError, ParseOptions};
+use crate::store::{Excerpt, MAX_DEPTH, ParseError, ParseOptions};
 use zeroize::Zeroizing;
 
 /// The key that holds the metadata.
@@ -32,9 +32,21 @@ pub(super) fn parse(
     options: ParseOptions,
     dialect: Dialect,
 ) -> Result<Document, ParseError> {
-    check_encoding(&source)?;
+    match document(&source, options, dialect) {
+        Ok(document) => Ok(Document { source, ..document }),
+        Err(error) => Err(error.shown_in(&source)),
+    }
+}
+
+/// The document, yet without its source.
+fn document(
+    source: &[u8],
+    options: ParseOptions,
+    dialect: Dialect,
+) -> Result<Document, ParseError> {
+    check_encoding(source)?;
     let mut parser = Parser {
-        source: &source,
+        source,
         at: if source.starts_with(BOM) {
             BOM.len()
         } else {
@@ -42,7 +54,8 @@ pub(super) fn parse(
         },
         options,
         dialect,
-        nodes: Vec::with_capacity(source.len() / 16),
+        // One long string may be most of a text.
+        nodes: Vec::with_capacity((source.len() / 16).min(1 << 20)),
         cooked: Zeroizing::default(),
         open: Vec::new(),
         beyond_sops: None,
@@ -57,7 +70,7 @@ pub(super) fn parse(
     let branch = parser.branch(start)?;
     let (nodes, cooked, beyond_sops) = (parser.nodes, parser.cooked, parser.beyond_sops);
     Ok(Document {
-        source,
+        source: Zeroizing::default(),
         cooked,
         nodes,
         branches: vec![branch],
@@ -75,6 +88,7 @@ pub(super) fn error<T>(
         problem: problem.into(),
         offset,
         hint,
+        excerpt: Excerpt::default(),
     })
 }
 
@@ -752,6 +766,7 @@ mod tests {
     fn duplicate_keys_are_read_on_request_but_never_metadata() {
         let options = ParseOptions {
             allow_duplicate_keys: true,
+            ..ParseOptions::default()
         };
         let read = |text: &str| {
             parse(

@@ -2,7 +2,7 @@
 
 use super::spell;
 use crate::document::Span;
-use crate::store::ParseError;
+use crate::store::{Excerpt, ParseError};
 use zeroize::Zeroizing;
 
 /// A comment, or an entry with all the lines that a backslash joins to it.
@@ -175,6 +175,7 @@ impl Joined {
             problem: "an escape that is not `\\u` and four hexadecimal digits".to_owned(),
             offset: self.places[from + at] as usize,
             hint: Some("a backslash is written `\\\\`"),
+            excerpt: Excerpt::default(),
         })
     }
 }

@@ -1,3 +1,5 @@
+//! Tests of the properties store: what Java reads, what comes back, what changes.
+
 use super::*;
 use crate::document::{LeafKind, NoMarking, Type, splice};
 use proptest::prelude::*;

@@ -44,19 +44,24 @@ struct Block<'a> {
 
 impl Block<'_> {
     fn entry(&self, branch: &Branch) -> Splice {
+        let end = branch.span.end as usize;
         match branch.root.map(|root| (root, self.document.node(root))) {
             Some((id, root)) if root.style == Style::Flow => self.flow_entry(id, root),
-            Some((_, root)) => self.lines(branch.span.end as usize, root.indent as usize, false),
-            None => self.lines(branch.span.end as usize, 0, false),
+            Some((_, root)) => self.lines(end, root.indent as usize, KEY, false),
+            // Behind comments alone quotes tell that there was no empty mapping.
+            None if !is_marked(&self.document.source[..end]) => {
+                self.lines(end, 0, b"\"sops\"", false)
+            }
+            None => self.lines(end, 0, KEY, false),
         }
     }
 
     fn document_at_end(&self) -> Splice {
-        self.lines(self.document.source.len(), 0, true)
+        self.lines(self.document.source.len(), 0, KEY, true)
     }
 
     /// The block as lines at `at`. A text without a line end at its end keeps it so.
-    fn lines(&self, at: usize, column: usize, own_document: bool) -> Splice {
+    fn lines(&self, at: usize, column: usize, key: &[u8], own_document: bool) -> Splice {
         let newline = newline(self.document);
         let source = &self.document.source;
         let open = at == source.len() && at > 0 && !ends_line(source);
@@ -69,7 +74,7 @@ impl Block<'_> {
             text.extend_from_slice(newline);
         }
         text.resize(text.len() + column, b' ');
-        text.extend_from_slice(KEY);
+        text.extend_from_slice(key);
         text.push(b':');
         emit::emit_block(self.metadata, column, self.indent, newline, &mut text);
         while text.last().is_some_and(|b| matches!(b, b'\n' | b'\r')) {
@@ -115,7 +120,8 @@ pub fn detach(document: &Document) -> Vec<Splice> {
         splices.push(if document.node(root).style == Style::Flow {
             detach_flow(document, root, key)
         } else if number == 0 && is_implicit(document, branch) {
-            Splice::new(detach_lines(document, key, false).span, empty(document))
+            let span = detach_lines(document, key, false).span;
+            Splice::new(span, empty(document, span.start as usize))
         } else {
             detach_lines(document, key, own_document == Some(number))
         });
@@ -133,20 +139,31 @@ fn own_document(document: &Document) -> Option<usize> {
 }
 
 /// True where nothing but the metadata says that there is a document: without it the document
-/// behind would be the first. Where sops found an empty mapping it leaves that.
+/// behind would be the first, or none be left. Where sops found an empty mapping it leaves that;
+/// where there was none, the key stands in quotes.
 fn is_implicit(document: &Document, branch: &Branch) -> bool {
     let (Some(key), Some(root)) = (branch.metadata, branch.root) else {
         return false;
     };
-    let before = &document.source[..document.node(key).outer_start as usize];
-    let is_marked = before.starts_with(b"---") || memchr::memmem::find(before, b"\n---").is_some();
     let is_alone = values(document, root).eq([key, document.node(key).end]);
-    document.branches.len() > 1 && is_alone && !is_marked
+    let before = &document.source[..document.node(key).outer_start as usize];
+    let is_plain = document.node(key).style == Style::Plain;
+    is_alone && !is_marked(before) && (is_plain || document.branches.len() > 1)
 }
 
-/// The line of an empty mapping.
-fn empty(document: &Document) -> Vec<u8> {
-    [b"{}", newline(document)].concat()
+/// Whether a document was begun with its sign in `text`.
+fn is_marked(text: &[u8]) -> bool {
+    text.starts_with(b"---") || memchr::memmem::find(text, b"\n---").is_some()
+}
+
+/// An empty mapping on a line of its own at `at`.
+fn empty(document: &Document, at: usize) -> Vec<u8> {
+    let newline = newline(document);
+    if at == 0 || ends_line(&document.source[..at]) {
+        [b"{}", newline].concat()
+    } else {
+        [newline, b"{}"].concat()
+    }
 }
 
 fn detach_lines(document: &Document, key: NodeId, own_document: bool) -> Splice {

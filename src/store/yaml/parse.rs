@@ -88,16 +88,20 @@ pub fn parse(
     source: Zeroizing<Vec<u8>>,
     options: ParseOptions,
 ) -> std::result::Result<Document, ParseError> {
-    document(source, options, true).map_err(|error| *error)
+    match document(&source, options, true) {
+        Ok(document) => Ok(Document { source, ..document }),
+        Err(error) => Err(error.shown_in(&source)),
+    }
 }
 
-/// As [`parse`]; `by_lines` allows the short cut of [`lines`], which must not make a difference.
-fn document(source: Zeroizing<Vec<u8>>, options: ParseOptions, by_lines: bool) -> Result<Document> {
-    check(&source)?;
+/// The document, yet without its source; `by_lines` allows the short cut of [`lines`], which must
+/// not make a difference.
+fn document(source: &[u8], options: ParseOptions, by_lines: bool) -> Result<Document> {
+    check(source)?;
     let parser = Parser {
-        source: &source,
-        scanner: Scanner::new(&source),
-        tree: Tree::new(&source),
+        source,
+        scanner: Scanner::new(source),
+        tree: Tree::new(source),
         options,
         frames: Vec::new(),
         branches: Vec::new(),
@@ -109,7 +113,6 @@ fn document(source: Zeroizing<Vec<u8>>, options: ParseOptions, by_lines: bool) -
     let (mut document, inserts) = parser.stream()?;
     let renumber = weave(&mut document.nodes, &mut document.branches, inserts);
     document.beyond_sops = document.beyond_sops.map(|(what, id)| (what, renumber(id)));
-    document.source = source;
     Ok(document)
 }
 
@@ -610,6 +613,7 @@ mod tests {
         let twice = Zeroizing::new(b"a: 1\na: 2\n".to_vec());
         let allow = ParseOptions {
             allow_duplicate_keys: true,
+            ..ParseOptions::default()
         };
         assert!(parse(twice, allow).is_ok());
         let metadata = Zeroizing::new(b"sops: 1\nsops: 2\n".to_vec());

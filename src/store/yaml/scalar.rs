@@ -7,7 +7,7 @@ use super::text::{
 };
 use super::token::{Block, Kind, Token};
 use crate::document::Span;
-use memchr::{memchr, memchr3};
+use memchr::{memchr, memchr2, memchr3};
 
 /// What a byte may mean inside of a plain scalar.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,19 @@ struct Header {
     increment: usize,
     /// Where the indicators end.
     end: usize,
+}
+
+/// The length of the text in front of `quote` or an escape, 0 where there is more in it than
+/// visible ASCII and spaces.
+fn visible_len(text: &[u8], quote: u8) -> usize {
+    let len = memchr2(quote, b'\\', text).unwrap_or(0);
+    let visible = all(&text[..len], |byte| (b' '..=b'~').contains(&byte));
+    if visible { len } else { 0 }
+}
+
+/// Without a branch in it the loop is done many bytes at a time.
+fn all(text: &[u8], is: impl Fn(u8) -> bool) -> bool {
+    text.iter().fold(true, |all, &byte| all & is(byte))
 }
 
 impl Scanner<'_> {
@@ -142,7 +155,7 @@ impl Scanner<'_> {
         let (start, column) = (self.at, self.column());
         let quote = self.byte(start);
         let mut cook = false;
-        self.at += 1;
+        self.at += 1 + visible_len(&self.source[start + 1..], quote);
         loop {
             match self.byte(self.at) {
                 0 => return error(start, "found the end of the text in a quoted scalar"),

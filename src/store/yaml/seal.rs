@@ -71,31 +71,32 @@ fn region_start(document: &Document, node: &Node) -> u32 {
     }
 }
 
-/// Tag and anchor of a node as they stay in front of its token, with the blanks behind them.
-fn properties(document: &Document, node: &Node) -> Vec<u8> {
-    let before = Span {
-        start: region_start(document, node),
-        end: node.span.start,
-    };
-    let tag = node.tag;
+/// Writes tag and anchor of a node as they stay in front of its token, with the blanks behind them.
+fn properties(document: &Document, node: &Node, out: &mut Vec<u8>) {
+    let start = region_start(document, node);
+    let before = &document.source[start as usize..node.span.start as usize];
+    let (tag, from) = (node.tag, out.len());
     if tag.is_empty() || !is_typed_tag(document.slice(tag)) {
-        let mut kept = document.slice(before).to_vec();
-        if kept.last().is_some_and(|byte| !byte.is_ascii_whitespace()) {
-            kept.push(b' ');
+        out.extend_from_slice(before);
+        if before
+            .last()
+            .is_some_and(|byte| !byte.is_ascii_whitespace())
+        {
+            out.push(b' ');
         }
-        return kept;
+        return;
     }
-    let mut kept = document.source[before.start as usize..tag.start as usize].to_vec();
-    let behind = &document.source[tag.end as usize..before.end as usize];
-    kept.extend_from_slice(if kept.is_empty() {
+    let (in_front, behind) = before.split_at((tag.start - start) as usize);
+    let behind = &behind[tag.range().len()..];
+    out.extend_from_slice(in_front);
+    out.extend_from_slice(if in_front.is_empty() {
         behind.trim_ascii_start()
     } else {
         behind
     });
-    if !kept.contains(&b'&') {
-        kept.clear();
+    if !out[from..].contains(&b'&') {
+        out.truncate(from);
     }
-    kept
 }
 
 /// See [`crate::store::Store::pin`].
@@ -124,7 +125,8 @@ pub fn pin(document: &Document, id: NodeId) -> Option<Splice> {
         is_key: true,
         ..context_of(document, node, value.text)
     };
-    let mut text = properties(document, node);
+    let mut text = Vec::new();
+    properties(document, node, &mut text);
     spell::write_scalar(value.ty, value.text, &context, &mut text);
     Some(Splice::new(span, text))
 }
@@ -140,9 +142,11 @@ pub fn seal(document: &Document, id: NodeId, token: &[u8]) -> Splice {
         text.extend_from_slice(token);
         return Splice::new(lines(document, node), text);
     }
-    let mut text = properties(document, node);
+    let region = region(document, id);
+    let mut text = Vec::with_capacity(token.len() + 2);
+    properties(document, node, &mut text);
     quote_token(node, token, &mut text);
-    Splice::new(region(document, id), text)
+    Splice::new(region, text)
 }
 
 /// A token in the style of its scalar. In a flow collection, where it must be quoted, single
@@ -179,7 +183,7 @@ pub fn open(document: &Document, id: NodeId, value: Value<'_>) -> Splice {
         }
         text.clear();
     }
-    text.extend_from_slice(&properties(document, node));
+    properties(document, node, &mut text);
     write_value(document, node, value, &mut text);
     let span = Span {
         start: region_start(document, node),

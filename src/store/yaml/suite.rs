@@ -43,6 +43,7 @@ const MEANT_AS_YAML_V3_DOES: &[(&str, &str)] = &[
 
 const DUPLICATES: ParseOptions = ParseOptions {
     allow_duplicate_keys: true,
+    is_plain: false,
 };
 
 fn cases(folder: &str) -> Vec<(String, Vec<u8>)> {

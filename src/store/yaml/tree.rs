@@ -446,6 +446,7 @@ impl<'s> Tree<'s> {
             problem: format!("found the key {shown:?} twice in one mapping"),
             offset: self.nodes[key as usize].span.start as usize,
             hint: Some("rename or remove one of them"),
+            excerpt: crate::store::Excerpt::default(),
         })
     }
 

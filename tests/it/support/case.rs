@@ -99,6 +99,11 @@ impl Case {
         self
     }
 
+    /// One more argument.
+    pub(crate) fn arg(self, arg: &str) -> Self {
+        self.args([arg])
+    }
+
     /// A variable of the environment.
     pub(crate) fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self = self.without(name.as_ref());

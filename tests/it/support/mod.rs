@@ -3,12 +3,14 @@
 
 mod case;
 mod data;
+mod gnupg;
 mod keys;
 mod peers;
 mod sandbox;
 
 pub(crate) use case::{Case, Outcome};
 pub(crate) use data::{assert_same_data, line_of, strip_metadata, tokens};
+pub(crate) use gnupg::{Gnupg, PGP_PASSPHRASE, pgp_key};
 pub(crate) use keys::age_key;
 pub(crate) use peers::sops;
 pub(crate) use sandbox::Sandbox;

@@ -1,6 +1,6 @@
 //! A machine of its own for each test: a folder to work in, a home, a place for temporary files.
 
-use super::{Case, age_key, bulla, sops, testdata};
+use super::{Case, age_key, bulla, repository, sops, testdata};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -125,6 +125,16 @@ impl Sandbox {
         Case::within(self, bulla()).args(args)
     }
 
+    /// A command line of the program under test on a terminal of its own: after each question in
+    /// `talk` was seen, the answer behind it is typed. What the terminal shows is its stdout.
+    pub(crate) fn on_terminal(&self, talk: &[&str], args: &[&str]) -> Case {
+        Case::within(self, Path::new("python3"))
+            .args([repository("tests/it/support/terminal.py")])
+            .args(talk)
+            .args(["--".as_ref(), bulla().as_os_str()])
+            .args(args)
+    }
+
     /// A command line of real sops, run in this sandbox as alice.
     pub(crate) fn sops<I>(&self, args: I) -> Case
     where
@@ -159,6 +169,24 @@ impl Sandbox {
         std::fs::write(&path, format!("set -eu\n{script}\n")).unwrap();
         // Through `sh`, so that no test runs a file that another thread's child still has open.
         format!("sh {}", path.display())
+    }
+
+    /// A program of this text that can be run by its path.
+    pub(crate) fn program(&self, name: &str, script: &str) -> PathBuf {
+        let path = self.root.path().join(name);
+        // Written by another process: one that this process had open for writing while another
+        // thread started a child could not be run.
+        let mut child = std::process::Command::new("sh")
+            .args(["-c", "cat > \"$1\" && chmod 700 \"$1\"", "sh"])
+            .arg(&path)
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut pipe = child.stdin.take().unwrap();
+        std::io::Write::write_all(&mut pipe, script.as_bytes()).unwrap();
+        drop(pipe);
+        assert!(child.wait().unwrap().success());
+        path
     }
 
     /// The folder over all, for what a test keeps out of the work folder.

@@ -189,7 +189,7 @@ mod tests {
     /// All of what is read, or what is wrong.
     fn shown(text: &[u8], by_lines: bool) -> String {
         let source = Zeroizing::new(text.to_vec());
-        let read = match document(source, ParseOptions::default(), by_lines) {
+        let read = match document(&source, ParseOptions::default(), by_lines) {
             Ok(read) => read,
             Err(wrong) => return format!("{wrong:?}"),
         };
