@@ -3,7 +3,7 @@
 use super::failure::{Failure, Outcome, Status};
 use super::identities::{self, Content};
 use super::output::{self, Content as Written};
-use super::{Context, unlock};
+use super::{Context, keyring};
 use crate::keys::{keygen, keygen_hybrid};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -103,7 +103,7 @@ fn existing(context: &Context, file: &Path) -> Outcome<Option<String>> {
     let own = identities::at_hand(&context.environment)
         .filter(|source| source.path.as_deref() == Some(file))
         .filter(|source| !matches!(source.content, Content::Missing));
-    let identities = unlock::identities_of(own);
+    let identities = keyring::identities_of(own);
     if let Some(recipient) = identities.recipients().next() {
         Ok(Some(recipient.to_owned()))
     } else {

@@ -225,9 +225,16 @@ pub fn parse(
     text: Zeroizing<Vec<u8>>,
     options: ParseOptions,
 ) -> Outcome<Document> {
-    store
-        .parse(text, options)
-        .map_err(|error| not_parsed(name, &error))
+    store.parse(text, options).map_err(|error| {
+        let failure = not_parsed(name, &error);
+        let is_twice = error.problem.contains("twice") && !options.allow_duplicate_keys;
+        // metadata may not stand twice whatever is allowed
+        if is_twice && !error.problem.contains("\"sops\"") {
+            return failure
+                .hint("--allow-duplicate-keys reads the file all the same, to rescue it");
+        }
+        failure
+    })
 }
 
 /// The failure for a text that does not parse: file, line, column, the line and a caret.

@@ -163,6 +163,12 @@ fn no_08_a_key_that_fails_fails_the_whole() {
         .expect_stderr_has("recipient 1")
         .status(1)
         .run();
+    let arn = "arn:aws:kms:eu-west-1:1:key/k";
+    sandbox
+        .bulla(["groups", "add", "-i", "-f", "f.yaml", "--kms", arn])
+        .expect_stderr_has("not supported by this build")
+        .status(1)
+        .run();
     assert_eq!(sandbox.read("f.yaml"), before);
 }
 
