@@ -82,6 +82,7 @@ impl Groups {
         }
         .map_err(|failure| match failure.status {
             Status::BadContext | Status::Unwritable => failure,
+            Status::NoFile => failure.with(Status::Unreadable),
             _ => failure.with(Status::General),
         })
     }
