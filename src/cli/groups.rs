@@ -141,7 +141,7 @@ impl Target {
         change: impl FnOnce(&mut KeyGroups) -> Outcome<usize>,
     ) -> Outcome {
         let file = self.file.as_deref().ok_or_else(|| {
-            Failure::new(Status::General, "no file specified").hint("name it with -f FILE")
+            Failure::new(Status::NoFile, "no file specified").hint("name it with -f FILE")
         })?;
         let purpose = if self.in_place {
             Purpose::Change
