@@ -307,14 +307,14 @@ impl<'a> File<'a> {
         spellings: &'a Spellings,
         stash: Option<&'s mut Stash>,
     ) -> Result<(Opening<'a, 's>, Mac), DecryptError> {
-        let mut whole = Opening::new(self, spellings, true);
+        let mut whole = Opening::new(self, spellings, &WHOLE);
         let mut later: Vec<Opening<'_, '_>> = Vec::new();
         if stash.is_some() || !spellings.is_empty() {
             whole.stash = stash;
             whole.walk(WHOLE)?;
         } else {
             let open = |share: Share| {
-                let mut opening = Opening::new(self, spellings, share.start == 0);
+                let mut opening = Opening::new(self, spellings, &share);
                 opening.walk(share).map(|()| opening)
             };
             let mut opened = side_by_side(shares(self.document), open).into_iter();
@@ -357,7 +357,7 @@ struct Opening<'a, 's> {
 }
 
 impl<'a> Opening<'a, '_> {
-    fn new(file: File<'a>, spellings: &'a Spellings, is_first: bool) -> Self {
+    fn new(file: File<'a>, spellings: &'a Spellings, share: &Share) -> Self {
         let File {
             document,
             store,
@@ -372,8 +372,8 @@ impl<'a> Opening<'a, '_> {
             opener,
             spellings,
             stash: None,
-            mac: MacShare::new(is_first, metadata.mac_only_encrypted),
-            splices: Vec::with_capacity(document.nodes.len() / 2),
+            mac: MacShare::new(share.start == 0, metadata.mac_only_encrypted),
+            splices: Vec::with_capacity(share.len().min(document.nodes.len() / 2)),
             plaintext: Zeroizing::new(Vec::with_capacity(4096)),
             spelled: HashSet::new(),
             names: HashMap::new(),

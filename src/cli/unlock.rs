@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::args::Unlocking;
-use super::failure::{Failure, Outcome, warn};
+use super::failure::{Failure, Outcome, Status, warn};
 use super::input::{self, Input};
 use super::keyring::Keyring;
 use crate::crypto::{DataKey, Stash};

@@ -3,6 +3,7 @@
 use super::emit::{self, Form};
 use super::scan::{Entry, Section, line_feed, scan};
 use super::{space, value};
+use crate::document::secret::append;
 use crate::document::{Data, Document, NodeId, Span, Splice};
 use crate::store::EmitError;
 use crate::store::flat::{self, refused};
@@ -137,7 +138,7 @@ pub(super) fn insert(
     let mut line = emit::lines(section.name(source), &keys, &form)?;
     let place = last.map_or_else(|| body_start(document, section), |last| last.value.next);
     if last.is_none() && section.header.is_none() && sections.len() > 1 {
-        flat::append(&mut line, form.line_feed);
+        append(&mut line, form.line_feed);
     }
     let span = Span::new(place, place);
     let text = on_a_line_of_its_own(source, place, &line);

@@ -3,9 +3,10 @@
 use super::scan::{line_feed, scan};
 use super::value::{self, as_sops};
 use super::{METADATA, space};
+use crate::document::secret::append;
 use crate::document::{Data, Path, Step, Style};
 use crate::store::EmitError;
-use crate::store::flat::{self, append, refused};
+use crate::store::flat::{self, refused};
 use memchr::{memchr, memchr3};
 use zeroize::Zeroizing;
 
