@@ -200,7 +200,13 @@ pub fn stores(path: Option<&Path>, types: &Types) -> (&'static dyn Store, &'stat
     let by_name = path.map_or(&store::Binary as _, named);
     let input = types.input_type.unwrap_or(by_name);
     let is_name_of_sops = path.is_some_and(|p| store::is_name_of_sops(&p.to_string_lossy()));
-    let like = if is_name_of_sops { by_name } else { input };
+    // A file whose name says JSON may hold comments; they are not to be lost by a conversion.
+    let is_dialect = (input.name(), by_name.name()) == ("jsonc", "json");
+    let like = if is_name_of_sops && !is_dialect {
+        by_name
+    } else {
+        input
+    };
     (input, types.output_type.unwrap_or(like))
 }
 

@@ -147,7 +147,8 @@ pub struct Node {
     pub is_key: bool,
     /// True inside a flow collection, where a line end does not end a value.
     pub in_flow: bool,
-    /// True for a comment on the line of its value.
+    /// True for a comment on the line of its value; and for a key that a later one of the same
+    /// name shadows, where the format takes the last.
     pub inline: bool,
     /// True where `text_span` is one of [`Document::cooked`].
     pub is_cooked: bool,
@@ -233,6 +234,8 @@ pub enum BeyondSops {
     Key,
     /// A number outside of sops's range.
     Number,
+    /// What the format's strict form, which sops reads, does not have: a comment in JSON.
+    Dialect,
 }
 
 /// A parsed text.

@@ -234,7 +234,12 @@ impl Tree {
         self.push(Kind::Mapping, span, Text::Source(Span::default()))
     }
 
-    /// Ends a mapping.
+    /// A list, to be closed with [`Tree::close`].
+    pub(super) fn open_list(&mut self, span: Span) -> NodeId {
+        self.push(Kind::Sequence, span, Text::Source(Span::default()))
+    }
+
+    /// Ends a mapping or a list.
     pub(super) fn close(&mut self, id: NodeId) {
         self.nodes[id as usize].end = self.nodes.len() as NodeId;
     }
