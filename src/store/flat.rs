@@ -6,7 +6,7 @@
 
 use super::{EmitError, Excerpt, MAX_DEPTH, ParseError};
 use crate::document::scalar::{float_dotenv, parse_float};
-use crate::document::secret::append;
+pub(super) use crate::document::secret::append;
 use crate::document::{
     Branch, Data, Document, Kind, Node, NodeId, Span, Style, Text, Type, canonical,
 };

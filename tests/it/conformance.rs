@@ -157,6 +157,10 @@ fn files_below(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// What is wrong with a case; nothing where it is as the list says.
+#[allow(
+    clippy::print_stderr,
+    reason = "who asked for the case wants to see it"
+)]
 fn verdict(world: &World, entry: &Entry, shows: bool) -> Option<String> {
     if shows {
         eprintln!("{entry}");

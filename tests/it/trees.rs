@@ -17,7 +17,7 @@ fn trees() -> usize {
     given.map_or(TREES, |n| n.parse().expect("a number in BULLA_TREES"))
 }
 
-/// SplitMix64: the same trees for the same seed, on every machine.
+/// `SplitMix64`: the same trees for the same seed, on every machine.
 struct Dice(u64);
 
 impl Dice {
@@ -289,7 +289,7 @@ fn ini_files() {
         for section in 0..IN_A_FILE {
             plain += &format!("[section{section}]\n");
             let mut entries = Map::new();
-            for n in 0..1 + dice.below(6) {
+            for n in 0..=dice.below(6) {
                 let value = dice.text(&alphabet);
                 let sign = dice.pick(&["=", " = ", " : ", ":  "]);
                 plain += &format!("key{n}{sign}{value}\n");

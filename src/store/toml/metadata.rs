@@ -8,15 +8,8 @@ use super::parse::{self, Line, METADATA_KEY, Role};
 use crate::document::{Data, Document, Span, Splice, Step, Type};
 use crate::store::Layout;
 use crate::store::json::append;
+use crate::store::line_end::line_end;
 use zeroize::Zeroizing;
-
-/// The line end of a text: that of its first line.
-pub(super) fn line_end(source: &[u8]) -> &'static [u8] {
-    match memchr::memchr(b'\n', source) {
-        Some(at) if at > 0 && source[at - 1] == b'\r' => b"\r\n",
-        _ => b"\n",
-    }
-}
 
 /// Adds the metadata behind everything.
 pub(super) fn attach(document: &Document, metadata: &Data, layout: Layout) -> Vec<Splice> {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// A command that runs so long hangs.
-const TOO_LONG: std::time::Duration = std::time::Duration::from_secs(60);
+const TOO_LONG: std::time::Duration = std::time::Duration::from_mins(1);
 
 /// What one of the two output streams must hold.
 #[derive(Clone)]
