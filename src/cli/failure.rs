@@ -219,6 +219,9 @@ impl From<EncryptError> for Failure {
                 "change unencrypted_comment_regex so that it cannot match `ENC[…]`"
             }
             EncryptError::Seal(_) => "nothing was written",
+            EncryptError::SelfCheckMetadata => {
+                "nothing was written; the file can stay in the format that it has"
+            }
             EncryptError::SelfCheck { .. }
             | EncryptError::SelfCheckParse(_)
             | EncryptError::SelfCheckDecrypt(_) => {

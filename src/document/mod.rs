@@ -7,6 +7,7 @@ mod data;
 mod float;
 mod path;
 pub mod scalar;
+pub(crate) mod secret;
 pub mod share;
 mod splice;
 pub mod time;

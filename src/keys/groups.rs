@@ -90,6 +90,28 @@ impl KeyGroups {
             .eq(other.groups.iter().map(sorted))
     }
 
+    /// True where the same keys are wrapped in the same groups, in whatever order within a group,
+    /// and as many groups are needed.
+    #[must_use]
+    pub fn same_wrapped(&self, other: &Self) -> bool {
+        let sorted = |group: &KeyGroup| {
+            let keys = group.iter();
+            let mut wrapped: Vec<_> = keys
+                .map(|k| {
+                    (
+                        k.provider(),
+                        k.id().to_owned(),
+                        k.wrapped().map(str::to_owned),
+                    )
+                })
+                .collect();
+            wrapped.sort_unstable();
+            wrapped
+        };
+        let (ours, theirs) = (self.groups.iter(), other.groups.iter());
+        self.threshold == other.threshold && ours.map(sorted).eq(theirs.map(sorted))
+    }
+
     /// Wraps `key` for every master key: the whole key in a single group, else a share a group.
     /// Where several groups have no threshold, it becomes their number.
     ///

@@ -6,6 +6,7 @@
 
 use super::{EmitError, Excerpt, MAX_DEPTH, ParseError};
 use crate::document::scalar::{float_dotenv, parse_float};
+pub(super) use crate::document::secret::append;
 use crate::document::{
     Branch, Data, Document, Kind, Node, NodeId, Span, Style, Text, Type, canonical,
 };
@@ -209,17 +210,6 @@ pub(super) fn only_branch<'d>(
             several.len()
         )),
     }
-}
-
-/// Appends to `out`; memory that it grows out of is wiped.
-pub(super) fn append(out: &mut Zeroizing<Vec<u8>>, text: &[u8]) {
-    let need = out.len() + text.len();
-    if need > out.capacity() {
-        let mut grown = Vec::with_capacity(need.max(out.capacity() * 2).max(64));
-        grown.extend_from_slice(out);
-        *out = Zeroizing::new(grown);
-    }
-    out.extend_from_slice(text);
 }
 
 /// A document that is being made of lines.

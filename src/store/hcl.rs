@@ -13,6 +13,7 @@ mod parse;
 mod spell;
 
 use super::flat::{only_branch, refused};
+use super::line_end::line_end;
 use super::{EmitError, Layout, ParseError, ParseOptions, Store};
 use crate::document::{Data, Document, Kind, Node, NodeId, Span, Splice, Style, Value};
 use zeroize::Zeroizing;
@@ -190,10 +191,7 @@ fn comment(document: &Document, node: &Node, text: &[u8]) -> Splice {
 
 /// The line end of the text.
 fn newline(document: &Document) -> &'static [u8] {
-    match memchr::memchr(b'\n', &document.source) {
-        Some(at) if at > 0 && document.source[at - 1] == b'\r' => b"\r\n",
-        _ => b"\n",
-    }
+    line_end(&document.source)
 }
 
 const EXAMPLE: &str = r#"# Replace this by your own values; comments are encrypted, too.

@@ -13,6 +13,7 @@ mod flat;
 mod hcl;
 mod ini;
 mod json;
+mod line_end;
 mod properties;
 mod toml;
 mod yaml;

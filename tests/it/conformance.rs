@@ -162,6 +162,10 @@ fn show(what: impl std::fmt::Display) {
 }
 
 /// What is wrong with a case; nothing where it is as the list says.
+#[allow(
+    clippy::print_stderr,
+    reason = "who asked for the case wants to see it"
+)]
 fn verdict(world: &World, entry: &Entry, shows: bool) -> Option<String> {
     if shows {
         show(entry);
