@@ -82,6 +82,7 @@ impl Groups {
         }
         .map_err(|failure| match failure.status {
             Status::BadContext | Status::Unwritable => failure,
+            Status::NoFile => failure.with(Status::Unreadable),
             _ => failure.with(Status::General),
         })
     }
@@ -140,7 +141,7 @@ impl Target {
         change: impl FnOnce(&mut KeyGroups) -> Outcome<usize>,
     ) -> Outcome {
         let file = self.file.as_deref().ok_or_else(|| {
-            Failure::new(Status::General, "no file specified").hint("name it with -f FILE")
+            Failure::new(Status::NoFile, "no file specified").hint("name it with -f FILE")
         })?;
         let purpose = if self.in_place {
             Purpose::Change

@@ -70,10 +70,9 @@ fn say_ignored(name: &str, document: &Document) {
 /// Where the file is not encrypted, or no key opens it.
 pub fn unlock(context: &Context, input: &mut Input, flags: &Unlocking) -> Outcome<Unlocked> {
     // As with sops: what is no encrypted file of its format has no status of its own.
-    let document = input.parse().map_err(|failure| Failure {
-        status: Status::General,
-        ..failure
-    })?;
+    let document = input
+        .parse()
+        .map_err(|failure| failure.with(Status::General))?;
     let metadata = metadata(&input.name, input.store, &document)?;
     say_ignored(&input.name, &document);
     let data_key = data_key(context, &input.name, &metadata, flags)?;

@@ -47,9 +47,9 @@ impl Store for Hcl {
     fn parse(
         &self,
         source: Zeroizing<Vec<u8>>,
-        _options: ParseOptions,
+        options: ParseOptions,
     ) -> Result<Document, ParseError> {
-        parse::parse(source)
+        parse::parse(source, options)
     }
 
     fn region(&self, document: &Document, id: NodeId) -> Span {

@@ -156,6 +156,11 @@ fn files_below(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     files
 }
 
+#[allow(clippy::print_stderr, reason = "who asks for it wants to see it")]
+fn show(what: impl std::fmt::Display) {
+    eprintln!("{what}");
+}
+
 /// What is wrong with a case; nothing where it is as the list says.
 #[allow(
     clippy::print_stderr,
@@ -163,13 +168,15 @@ fn files_below(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 )]
 fn verdict(world: &World, entry: &Entry, shows: bool) -> Option<String> {
     if shows {
-        eprintln!("{entry}");
+        show(entry);
     }
     let theirs = world.run(entry, sops());
     let ours = world.run(entry, bulla());
     let found = compare::differences(world, entry.relation, &ours, &theirs);
     if shows {
-        eprintln!("--- {entry}\n--- sops {theirs}\n--- bulla {ours}\n");
+        show(format!(
+            "--- {entry}\n--- sops {theirs}\n--- bulla {ours}\n"
+        ));
     }
     let aspects: Vec<Aspect> = found.iter().map(|(aspect, _)| *aspect).collect();
     let expected = entry.difference.as_ref().map_or(&[][..], |d| &d.aspects);

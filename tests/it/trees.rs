@@ -109,8 +109,9 @@ impl Dice {
         let mut entries = Map::new();
         for _ in 0..self.below(5) {
             let key = self.string();
-            // sops makes nulls of texts of lines that start with a tab, and a merge of `<<`.
-            let is_lost = key == "<<" || key.starts_with('\t') && key.contains('\n');
+            // sops makes a merge of `<<`, and cannot read the keys of several lines that it writes
+            // where they start with a blank.
+            let is_lost = key == "<<" || key.contains('\n') && key.starts_with(['\t', '\n', ' ']);
             if !is_lost {
                 entries.insert(key, self.tree(depth - 1));
             }
@@ -206,9 +207,10 @@ fn both_ways(name: &str, plain: &[u8], to: &str, check: &dyn Fn(&[u8]) -> Result
             let said = text(&output.stderr);
             assert!(
                 output.status.success(),
-                "{}: {said}\n{}",
+                "{}: {said}\n--- plain\n{}\n--- file\n{}",
                 program.display(),
-                text(plain)
+                text(plain),
+                text(&sandbox.read(name))
             );
             output.stdout
         };

@@ -24,6 +24,9 @@ fn at_end(document: &Document, line: &[u8]) -> Splice {
     let (source, newline) = (&document.source, newline(document));
     let text = if source.is_empty() || source.ends_with(b"\n") {
         [line, newline].concat()
+    } else if source.ends_with(b"\r") {
+        // A line feed alone would make one line end of both.
+        [b"\r\n", line].concat()
     } else {
         [newline, line].concat()
     };

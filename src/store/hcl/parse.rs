@@ -7,8 +7,8 @@
 use super::{EXPRESSION, LABELS, METADATA_KEY, spell};
 use crate::document::{Branch, Document, Kind, Node, NodeId, Span, Style, Text, Type, canonical};
 use crate::store::flat::append;
-use crate::store::{Excerpt, MAX_DEPTH, ParseError};
-use std::collections::HashMap;
+use crate::store::{Excerpt, MAX_DEPTH, ParseError, ParseOptions};
+use std::collections::{HashMap, HashSet};
 use zeroize::Zeroizing;
 
 /// Levels of blocks, objects and lists; files nest a dozen.
@@ -23,15 +23,15 @@ type Nodes = Vec<Node>;
 ///
 /// # Errors
 /// [`ParseError`] where it is not HCL, too deep or too large.
-pub(super) fn parse(source: Zeroizing<Vec<u8>>) -> Parsed<Document> {
-    match document(&source) {
+pub(super) fn parse(source: Zeroizing<Vec<u8>>, options: ParseOptions) -> Parsed<Document> {
+    match document(&source, options) {
         Ok(document) => Ok(Document { source, ..document }),
         Err(error) => Err(error.shown_in(&source)),
     }
 }
 
 /// The document, yet without its source.
-fn document(source: &[u8]) -> Parsed<Document> {
+fn document(source: &[u8], options: ParseOptions) -> Parsed<Document> {
     crate::store::flat::check_length(source)?;
     if let Err(bad) = std::str::from_utf8(source) {
         return error("bytes that are not UTF-8", bad.valid_up_to());
@@ -56,18 +56,16 @@ fn document(source: &[u8]) -> Parsed<Document> {
     let mut nodes = vec![root];
     put_items(items, &key_text, &mut nodes);
     let end = close(&mut nodes, 0);
-    let mut metadata = None;
-    let mut at = 1;
-    while at < end {
-        let node = &nodes[at as usize];
-        if node.is_key && key_text(node) == METADATA_KEY {
-            if metadata.is_some() {
-                return error("the metadata stand twice", node.span.start as usize);
-            }
-            metadata = Some(at);
+    let may_repeat = |node: &Node| options.allow_duplicate_keys && node.style == Style::Flow;
+    for id in 0..nodes.len() {
+        if nodes[id].kind == Kind::Mapping && !may_repeat(&nodes[id]) {
+            check_keys(&nodes, id, &key_text)?;
         }
-        at = node.end;
     }
+    let metadata = children(&nodes, 0).find(|&id| {
+        let node = &nodes[id as usize];
+        node.is_key && key_text(node) == METADATA_KEY
+    });
     let branch = Branch {
         first: 0,
         end,
@@ -83,6 +81,28 @@ fn document(source: &[u8]) -> Parsed<Document> {
         indent_step: 2,
         beyond_sops: None,
     })
+}
+
+/// The children of a collection.
+fn children(nodes: &[Node], id: usize) -> impl Iterator<Item = NodeId> + '_ {
+    let (mut next, end) = (Span::new(0, id).end + 1, nodes[id].end);
+    std::iter::from_fn(move || {
+        let child = (next < end).then_some(next)?;
+        next = nodes[child as usize].end;
+        Some(child)
+    })
+}
+
+/// Refuses a name that stands twice.
+fn check_keys(nodes: &[Node], id: usize, text: &impl Fn(&Node) -> Vec<u8>) -> Parsed<()> {
+    let mut met = HashSet::new();
+    for child in children(nodes, id) {
+        let node = &nodes[child as usize];
+        if node.is_key && !met.insert(text(node)) {
+            return error("a name that stands twice", node.span.start as usize);
+        }
+    }
+    Ok(())
 }
 
 fn error<T>(problem: impl Into<String>, offset: usize) -> Parsed<T> {
@@ -287,8 +307,11 @@ impl Parser<'_> {
         let start = self.at;
         let rest = self.rest();
         let (text, end) = if rest.starts_with(b"#") || rest.starts_with(b"//") {
-            let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-            let end = rest[..end].strip_suffix(b"\r").map_or(end, <[u8]>::len);
+            // A carriage return is one of the line end only where that follows.
+            let end = match memchr::memchr(b'\n', rest) {
+                Some(end) => rest[..end].strip_suffix(b"\r").map_or(end, <[u8]>::len),
+                None => rest.len(),
+            };
             (if rest[0] == b'#' { 1..end } else { 2..end }, end)
         } else if rest.starts_with(b"/*") {
             match memchr::memmem::find(&rest[2..], b"*/") {

@@ -198,6 +198,11 @@ fn metadata_leave_no_trace_behind_any_end() {
         "a = <<E\nx\nE",
         "b {}",
         "\u{feff}a = 1\n",
+        "\r",
+        "a = 1\r",
+        "//b\r",
+        "a = 1 # b\r\r\n",
+        "a = 1\nb = 2\r",
         "a = 1\r\nb = 2",
         "a = 1\n  ",
         "a = 1\n//",
@@ -232,6 +237,9 @@ fn what_is_not_hcl_is_told_with_its_place() {
         ("a = f(]", 6),
         ("a b c = 1", 6),
         ("sops = {}\nsops = {}", 10),
+        ("a = 1\nb = 2\na = 3", 12),
+        ("a = { b = 1, \"b\" = 2 }", 13),
+        ("a {}\na \"b\" {}", 5),
     ] {
         let found = parse(text).map(|_| ()).unwrap_err_or_text(text);
         assert_eq!(found, offset, "{text}");
