@@ -130,6 +130,8 @@ pub fn decrypt(
     }
     let mut warnings = std::mem::take(&mut opening.warnings);
     warnings.extend(opener.verify_mac(&mac.finish(), metadata, options.ignore_mac)?);
+    // Of the comments of one place one is enough to hear of.
+    warnings.dedup();
     let (mut text, expected) = opening.finish();
     // A spelling is used only where it reads as the value of the token.
     for round in 0.. {
@@ -457,7 +459,9 @@ impl<'a> Opening<'a, '_> {
         let text = self.document.value(leaf.id).text;
         let place = || Place(leaves.path());
         let Ok(token) = Token::parse(text) else {
-            if self.selection.covers(leaf) && !text.is_empty() {
+            // A part of a value is as the value is, whatever the selection says of comments.
+            let is_part = self.store.belongs_to_value(self.document, leaf.id);
+            if self.selection.covers(leaf) && !text.is_empty() && !is_part {
                 self.warnings.push(DecryptWarning::PlainComment(place()));
             }
             return;

@@ -268,4 +268,17 @@ mod tests {
         assert!(!of(vec![vec![age_key("a", "")]]).same_recipients(&of(vec![ab()])));
         assert!(!of(vec![ab(), vec![]]).same_recipients(&of(vec![vec![], ab()])));
     }
+
+    #[test]
+    fn wrapped_keys_are_the_same_only_with_what_is_wrapped_and_how_many_it_takes() {
+        let of = |group, threshold| KeyGroups {
+            groups: vec![group],
+            threshold,
+        };
+        let (a, b) = (|| age_key("a", "1"), || age_key("b", "2"));
+        assert!(of(vec![a(), b()], 0).same_wrapped(&of(vec![b(), a()], 0)));
+        assert!(!of(vec![a()], 0).same_wrapped(&of(vec![age_key("a", "2")], 0)));
+        assert!(!of(vec![a()], 0).same_wrapped(&of(vec![a(), b()], 0)));
+        assert!(!of(vec![a()], 0).same_wrapped(&of(vec![a()], 1)));
+    }
 }
