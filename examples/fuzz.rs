@@ -27,6 +27,20 @@ const LONGEST: Duration = Duration::from_secs(10);
 
 /// Pieces of the languages, thrown in at random places.
 const PIECES: &[&str] = &[
+    "${",
+    "<<E\nx\nE\n",
+    "<<-E\n",
+    "r \"l\" {\n",
+    "}\n",
+    "\\\n",
+    "!",
+    "\\ud800",
+    "a\\ b = c\n",
+    "// c",
+    "/* c */",
+    "/*",
+    ",\n",
+    "\"a\": 1, ",
     "\n",
     "\r\n",
     "\r",
@@ -216,13 +230,14 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
         b"a = 1\n".to_vec(),
         b"{\"a\": [1, true]}".to_vec(),
         b"[\"a\"][0].b".to_vec(),
+        b"{\"a\": 1, // b\n/* c */ \"d\": [2,],}".to_vec(),
     ];
     let testdata = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
     let wanted = match target.split('_').next().unwrap() {
         "dotenv" => "env",
         other => other,
     };
-    for folder in ["plain", "beyond-sops"] {
+    for folder in ["plain", "beyond-sops", "own-formats"] {
         for entry in std::fs::read_dir(testdata.join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|end| end == wanted) {

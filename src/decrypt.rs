@@ -3,10 +3,12 @@
 //! Pure, and all or nothing: no byte of plaintext leaves before the MAC was verified.
 
 mod envelope;
+mod fingerprints;
+mod opener;
 
-use crate::crypto::{
-    DataKey, Digest, Mac, MacShare, OpenError, Sealer, Stash, Token, TokenError, TokenType,
-};
+pub(crate) use opener::Opener;
+
+use crate::crypto::{DataKey, Mac, MacShare, OpenError, Stash, Token, TokenError, TokenType};
 use crate::document::scalar::is_plain_int;
 use crate::document::share::{Share, WHOLE, shares, side_by_side};
 use crate::document::{
@@ -15,9 +17,8 @@ use crate::document::{
 };
 use crate::metadata::{Metadata, Selection, Spelling};
 use crate::store::{ParseOptions, Store};
+use fingerprints::{Fingerprints, misspelled};
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
-use std::sync::OnceLock;
 use zeroize::Zeroizing;
 
 /// How a document is decrypted.
@@ -129,6 +130,8 @@ pub fn decrypt(
     }
     let mut warnings = std::mem::take(&mut opening.warnings);
     warnings.extend(opener.verify_mac(&mac.finish(), metadata, options.ignore_mac)?);
+    // Of the comments of one place one is enough to hear of.
+    warnings.dedup();
     let (mut text, expected) = opening.finish();
     // A spelling is used only where it reads as the value of the token.
     for round in 0.. {
@@ -209,87 +212,6 @@ fn met_again<'v>(ty: TokenType, opened: &'v [u8], written: &'v [u8]) -> (TokenTy
     }
 }
 
-/// Opens tokens of both ciphers; a file has one, so the other is hardly ever set up.
-pub(crate) struct Opener<'k> {
-    data_key: &'k DataKey,
-    usual: Sealer,
-    other: OnceLock<Sealer>,
-}
-
-impl<'k> Opener<'k> {
-    pub(crate) fn new(data_key: &'k DataKey, metadata: &Metadata) -> Self {
-        Self {
-            data_key,
-            usual: Sealer::new(data_key, metadata.cipher()),
-            other: OnceLock::new(),
-        }
-    }
-
-    fn open(
-        &self,
-        token: &Token<'_>,
-        aad: &[u8],
-        out: &mut Zeroizing<Vec<u8>>,
-    ) -> Result<(), OpenError> {
-        if token.cipher == self.usual.cipher() {
-            return self.usual.open(token, aad, out);
-        }
-        let other = || Sealer::new(self.data_key, token.cipher);
-        self.other.get_or_init(other).open(token, aad, out)
-    }
-
-    /// Whether a token holds `plaintext`.
-    pub(crate) fn holds(
-        &self,
-        token: &Token<'_>,
-        aad: &[u8],
-        plaintext: &[u8],
-    ) -> Result<bool, OpenError> {
-        if token.cipher == self.usual.cipher() {
-            return self.usual.holds(token, aad, plaintext);
-        }
-        let mut opened = Zeroizing::new(Vec::new());
-        self.open(token, aad, &mut opened)?;
-        Ok(*opened == plaintext)
-    }
-
-    /// Compares the MAC of the file with that of its values; a warning where it is wrong and
-    /// the user said to go on.
-    pub(crate) fn verify_mac(
-        &self,
-        computed: &Digest,
-        metadata: &Metadata,
-        ignore: bool,
-    ) -> Result<Option<DecryptWarning>, DecryptError> {
-        let verified = match self.stored_mac(metadata) {
-            Ok(stored) if computed.matches(&stored) => Ok(()),
-            Ok(_) => Err(DecryptError::Mac),
-            Err(error) => Err(error),
-        };
-        match verified {
-            Ok(()) => Ok(None),
-            Err(_) if ignore => Ok(Some(DecryptWarning::MacIgnored)),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn stored_mac(&self, metadata: &Metadata) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
-        let text = metadata.mac.as_deref().unwrap_or_default();
-        if text.is_empty() {
-            return Err(DecryptError::NoMac);
-        }
-        let mut stored = Zeroizing::new(Vec::new());
-        let Ok(token) = Token::parse(text.as_bytes()) else {
-            return Err(DecryptError::LockedMac);
-        };
-        let aad = metadata.last_modified.as_bytes();
-        match self.open(&token, aad, &mut stored) {
-            Ok(()) => Ok(stored),
-            Err(_) => Err(DecryptError::LockedMac),
-        }
-    }
-}
-
 /// An encrypted document and what it takes to open it.
 #[derive(Clone, Copy)]
 struct File<'a> {
@@ -307,14 +229,14 @@ impl<'a> File<'a> {
         spellings: &'a Spellings,
         stash: Option<&'s mut Stash>,
     ) -> Result<(Opening<'a, 's>, Mac), DecryptError> {
-        let mut whole = Opening::new(self, spellings, true);
+        let mut whole = Opening::new(self, spellings, &WHOLE);
         let mut later: Vec<Opening<'_, '_>> = Vec::new();
         if stash.is_some() || !spellings.is_empty() {
             whole.stash = stash;
             whole.walk(WHOLE)?;
         } else {
             let open = |share: Share| {
-                let mut opening = Opening::new(self, spellings, share.start == 0);
+                let mut opening = Opening::new(self, spellings, &share);
                 opening.walk(share).map(|()| opening)
             };
             let mut opened = side_by_side(shares(self.document), open).into_iter();
@@ -357,7 +279,7 @@ struct Opening<'a, 's> {
 }
 
 impl<'a> Opening<'a, '_> {
-    fn new(file: File<'a>, spellings: &'a Spellings, is_first: bool) -> Self {
+    fn new(file: File<'a>, spellings: &'a Spellings, share: &Share) -> Self {
         let File {
             document,
             store,
@@ -372,8 +294,8 @@ impl<'a> Opening<'a, '_> {
             opener,
             spellings,
             stash: None,
-            mac: MacShare::new(is_first, metadata.mac_only_encrypted),
-            splices: Vec::with_capacity(document.nodes.len() / 2),
+            mac: MacShare::new(share.start == 0, metadata.mac_only_encrypted),
+            splices: Vec::with_capacity(share.len().min(document.nodes.len() / 2)),
             plaintext: Zeroizing::new(Vec::with_capacity(4096)),
             spelled: HashSet::new(),
             names: HashMap::new(),
@@ -537,7 +459,9 @@ impl<'a> Opening<'a, '_> {
         let text = self.document.value(leaf.id).text;
         let place = || Place(leaves.path());
         let Ok(token) = Token::parse(text) else {
-            if self.selection.covers(leaf) && !text.is_empty() {
+            // A part of a value is as the value is, whatever the selection says of comments.
+            let is_part = self.store.belongs_to_value(self.document, leaf.id);
+            if self.selection.covers(leaf) && !text.is_empty() && !is_part {
                 self.warnings.push(DecryptWarning::PlainComment(place()));
             }
             return;
@@ -649,65 +573,4 @@ fn ancestors(aad: &[u8]) -> impl Iterator<Item = &[u8]> {
             Some(b":".as_slice())
         }
     })
-}
-
-/// Keyed hashes of values and their places, to compare two walks without keeping secrets.
-#[derive(Default)]
-struct Fingerprints {
-    state: RandomState,
-    hashes: Vec<u64>,
-}
-
-impl Fingerprints {
-    /// Whole and floating point numbers of one canonical text count as equal, as for the MAC.
-    fn of(&self, aad: &[u8], value: Value<'_>) -> u64 {
-        let ty = match value.ty {
-            Type::Float => Type::Int,
-            ty => ty,
-        };
-        self.state.hash_one((aad, ty, value.text))
-    }
-
-    fn push(&mut self, aad: &[u8], value: Value<'_>) {
-        let hash = self.of(aad, value);
-        self.hashes.push(hash);
-    }
-}
-
-/// The spellings that read as something else than the tokens they stand for.
-fn misspelled(
-    text: &Zeroizing<Vec<u8>>,
-    store: &dyn Store,
-    parsing: ParseOptions,
-    expected: &Fingerprints,
-    spellings: &Spellings,
-) -> HashSet<String> {
-    let all = || spellings.keys().cloned().collect();
-    let Ok(document) = store.parse(text.clone(), parsing) else {
-        return all();
-    };
-    let mut wrong = HashSet::new();
-    let mut rest = expected.hashes.iter();
-    let mut leaves = document.leaves(NoMarking);
-    while let Some(leaf) = leaves.advance() {
-        let value = document.value(leaf.id);
-        if leaf.kind == LeafKind::Comment || value.ty == Type::Null {
-            continue;
-        }
-        match rest.next() {
-            Some(hash) if *hash == expected.of(leaves.aad(), value) => {}
-            Some(_) => {
-                let path = leaves.path();
-                let keys = (0..=path.0.len())
-                    .map(|steps| Spelling::key(leaf.branch, &Path(path.0[..steps].to_vec())));
-                let before = wrong.len();
-                wrong.extend(keys.filter(|key| spellings.contains_key(key)));
-                if wrong.len() == before {
-                    return all();
-                }
-            }
-            None => return all(),
-        }
-    }
-    if rest.next().is_some() { all() } else { wrong }
 }

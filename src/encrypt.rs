@@ -3,13 +3,14 @@
 //! Pure: the time, the randomness and the key are parameters. What comes out has been
 //! decrypted again in memory and compared with what went in.
 
+mod check;
 mod envelope;
 
 use crate::crypto::{
     Cipher, DataKey, Mac, MacShare, Nonces, Random, SealError, Sealer, SharedRandom, Stash, Token,
     TokenType,
 };
-use crate::decrypt::{self, DecryptError, DecryptOptions};
+use crate::decrypt::DecryptError;
 use crate::document::share::{Share, WHOLE, shares, side_by_side};
 use crate::document::{
     Document, Kind, Leaf, LeafKind, Leaves, NodeId, Path, Splice, Type, Value, canonical,
@@ -17,6 +18,7 @@ use crate::document::{
 };
 use crate::metadata::{Metadata, Selection, Spelling};
 use crate::store::{Layout, ParseError, ParseOptions, Store};
+use check::Check;
 use zeroize::Zeroizing;
 
 /// Everything that decides how a document is encrypted.
@@ -77,6 +79,10 @@ pub enum EncryptError {
     /// As `SelfCheck`: the encrypted text could not be decrypted.
     #[error("self-check failed: the encrypted text cannot be decrypted")]
     SelfCheckDecrypt(#[source] Box<DecryptError>),
+    /// As `SelfCheck`: the format has no way to write a part of the metadata, without which nobody
+    /// could open the file.
+    #[error("self-check failed: this format cannot hold the metadata of the file")]
+    SelfCheckMetadata,
     /// No nonce could be drawn, or the value is too long for the cipher.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -250,7 +256,7 @@ impl File<'_, '_> {
             last_comment: None,
             made: ShareTokens {
                 mac: MacShare::new(share.start == 0, self.metadata.mac_only_encrypted),
-                splices: Vec::with_capacity(self.document.nodes.len() / 2),
+                splices: Vec::with_capacity(share.len().min(self.document.nodes.len() / 2)),
                 spellings: Vec::new(),
                 sealed: 0,
                 clear: 0,
@@ -600,105 +606,4 @@ impl<'a> Sealing<'a, '_> {
             .spellings
             .push((pending.key, Zeroizing::new(source)));
     }
-}
-
-/// The self-check: what was written decrypts to what was read.
-struct Check<'a> {
-    plain: &'a Document,
-    /// What must come back.
-    original: &'a [u8],
-    store: &'a dyn Store,
-    parsing: ParseOptions,
-    metadata: &'a Metadata,
-    data_key: &'a DataKey,
-}
-
-impl Check<'_> {
-    fn finish(
-        &self,
-        text: Zeroizing<Vec<u8>>,
-        seal: &mut Seal<'_, '_>,
-    ) -> Result<Zeroizing<Vec<u8>>, EncryptError> {
-        let mut document = self
-            .store
-            .parse(text, self.parsing)
-            .map_err(EncryptError::SelfCheckParse)?;
-        self.rebind_comments(&mut document, seal)?;
-        let options = DecryptOptions {
-            parsing: self.parsing,
-            ..DecryptOptions::default()
-        };
-        let back = decrypt::decrypt(
-            &document,
-            self.store,
-            self.metadata,
-            self.data_key,
-            options,
-            None,
-        )
-        .map_err(|error| EncryptError::SelfCheckDecrypt(Box::new(error)))?;
-        if *back.text == *self.original {
-            return Ok(document.source);
-        }
-        let pairs = back.text.iter().zip(self.original);
-        let offset = pairs.take_while(|(a, b)| a == b).count();
-        Err(EncryptError::SelfCheck { offset })
-    }
-
-    /// A comment belongs to the container that the *encrypted* text puts it in: the metadata
-    /// block behind a last comment can move it to another one. Such a comment is sealed
-    /// again, for the place where it will be read; the token keeps its length.
-    fn rebind_comments(
-        &self,
-        document: &mut Document,
-        seal: &mut Seal<'_, '_>,
-    ) -> Result<(), EncryptError> {
-        let before = self.containers(self.plain);
-        if before.is_empty() {
-            return Ok(());
-        }
-        let after = self.containers(document);
-        for (old, new) in before.iter().zip(&after) {
-            if !old.sealed || old.aad == new.aad {
-                continue;
-            }
-            let text = self.plain.value(old.id).text;
-            let token = seal.token(text, TokenType::Comment, &new.aad)?;
-            let node = *document.node(new.id);
-            let replacement = self.store.seal(document, new.id, token);
-            if replacement.text.len() == node.span.range().len() {
-                document.source[node.span.range()].copy_from_slice(&replacement.text);
-            }
-        }
-        Ok(())
-    }
-
-    /// Every comment in the order of the text.
-    fn containers(&self, document: &Document) -> Vec<PlacedComment> {
-        let mut found = Vec::new();
-        if !document.nodes.iter().any(|n| n.kind == Kind::Comment) {
-            return found;
-        }
-        let selection = &self.metadata.selection;
-        let mut leaves = document.leaves(selection);
-        while let Some(leaf) = leaves.advance() {
-            if leaf.kind == LeafKind::Comment {
-                let text = document.value(leaf.id).text;
-                found.push(PlacedComment {
-                    id: leaf.id,
-                    sealed: selection.covers(&leaf) && !text.is_empty() && !Token::looks_like(text),
-                    aad: leaves.aad().to_vec(),
-                });
-            }
-        }
-        found.sort_by_key(|comment| document.node(comment.id).span.start);
-        found
-    }
-}
-
-/// A comment, whether it is encrypted, and the additional data of its container.
-struct PlacedComment {
-    id: NodeId,
-    sealed: bool,
-    aad: Vec<u8>,
 }

@@ -23,6 +23,9 @@ pub const TARGETS: &[Target] = &[
     ("ini_identity", ini_identity),
     ("binary_identity", binary_identity),
     ("toml_identity", toml_identity),
+    ("jsonc_identity", jsonc_identity),
+    ("properties_identity", properties_identity),
+    ("hcl_identity", hcl_identity),
     ("token", token),
     ("path", path),
 ];
@@ -99,6 +102,24 @@ pub fn binary_identity(bytes: &[u8]) {
 /// What TOML parses, encrypts and decrypts to the same bytes.
 pub fn toml_identity(bytes: &[u8]) {
     let store = store::by_name("toml").expect("toml is built in");
+    identity(store, bytes, &Selection::default());
+}
+
+/// What JSON with comments parses, encrypts and decrypts to the same bytes.
+pub fn jsonc_identity(bytes: &[u8]) {
+    let store = store::by_name("jsonc").expect("jsonc is built in");
+    identity(store, bytes, &Selection::default());
+}
+
+/// What properties parse, encrypts and decrypts to the same bytes.
+pub fn properties_identity(bytes: &[u8]) {
+    let store = store::by_name("properties").expect("properties are built in");
+    flat_identity(store, bytes);
+}
+
+/// What HCL parses, encrypts and decrypts to the same bytes.
+pub fn hcl_identity(bytes: &[u8]) {
+    let store = store::by_name("hcl").expect("hcl is built in");
     identity(store, bytes, &Selection::default());
 }
 

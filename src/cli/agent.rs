@@ -81,7 +81,7 @@ mod system {
             let hex = self.command(&format!(
                 "GET_PASSPHRASE {cache_id} X Passphrase: {description}"
             ))?;
-            let bytes = Zeroizing::new(unhex(&hex).ok_or_else(no_passphrase)?);
+            let bytes = unhex(&hex).ok_or_else(no_passphrase)?;
             let text = std::str::from_utf8(&bytes).map_err(|_| no_passphrase())?;
             Ok(Zeroizing::new(text.to_owned()))
         }
@@ -215,12 +215,12 @@ mod system {
         escaped.collect()
     }
 
-    fn unhex(text: &str) -> Option<Vec<u8>> {
+    fn unhex(text: &str) -> Option<Zeroizing<Vec<u8>>> {
         let digits = text.as_bytes();
         if !digits.len().is_multiple_of(2) {
             return None;
         }
-        let mut bytes = Vec::with_capacity(digits.len() / 2);
+        let mut bytes = Zeroizing::new(Vec::with_capacity(digits.len() / 2));
         for pair in digits.chunks(2) {
             let value = |digit: u8| char::from(digit).to_digit(16);
             bytes.push((value(pair[0])? * 16 + value(pair[1])?) as u8);
@@ -239,8 +239,8 @@ mod system {
 
         #[test]
         fn a_passphrase_comes_in_hex() {
-            assert_eq!(unhex("6869"), Some(b"hi".to_vec()));
-            assert_eq!(unhex(""), Some(Vec::new()));
+            assert_eq!(unhex("6869"), Some(b"hi".to_vec().into()));
+            assert_eq!(unhex(""), Some(Zeroizing::default()));
             assert_eq!((unhex("686"), unhex("6x")), (None, None));
         }
 

@@ -48,6 +48,9 @@ pub struct Global {
     /// Accepted for sops: keys are always tried on this machine.
     #[arg(long, global = true, hide = true)]
     pub enable_local_keyservice: bool,
+    /// What `--enable-local-keyservice=false` becomes; said to be of no effect.
+    #[arg(long, global = true, hide = true)]
+    pub no_enable_local_keyservice: bool,
     /// Accepted for sops, and said to be of no effect.
     #[arg(long, global = true, hide = true, value_name = "URI")]
     pub keyservice: Vec<String>,

@@ -7,7 +7,7 @@ use super::{Context, input};
 use crate::config::{Config, Matched, Rule, RuleKey, Stores, candidates, companion};
 use crate::crypto::Cipher;
 use crate::document::Data;
-use crate::keys::{KeyGroup, KeyGroups, PROVIDERS, Provider};
+use crate::keys::{AwsOptions, KINDS, KeyGroup, KeyGroups, PROVIDERS, Provider};
 use crate::metadata::Selection;
 use crate::store::{Layout, Store, Yaml};
 use std::path::{Path, PathBuf};
@@ -41,33 +41,52 @@ pub struct Plan {
 /// # Errors
 /// Where a configuration was found, or named, and cannot be read.
 pub fn find(context: &Context, file: Option<&Path>) -> Outcome<Option<Found>> {
-    let Some(path) = locate(context, file) else {
-        return Ok(None);
+    let path = match locate(context, file) {
+        Ok(path) => path,
+        Err(misnamed) => {
+            if let Some(misnamed) = misnamed {
+                let name = misnamed.display();
+                warn(format!(
+                    "{name} is not read: the configuration is called .sops.yaml"
+                ));
+            }
+            return Ok(None);
+        }
     };
+    read(context, path).map(Some)
+}
+
+/// As [`find`], for what is nice to know: a configuration that cannot be read says nothing.
+pub fn find_silently(context: &Context, file: Option<&Path>) -> Option<Found> {
+    read(context, locate(context, file).ok()?).ok()
+}
+
+fn read(context: &Context, path: PathBuf) -> Outcome<Found> {
     let name = path.display().to_string();
     let text = std::fs::read(&path)
         .map_err(|error| Failure::new(Status::General, format!("{name}: {error}")))?;
-    let general = |failure: Failure| Failure {
+    let not_loaded = |failure: Failure| Failure {
         status: Status::General,
+        message: format!("error loading config: {}", failure.message),
         ..failure
     };
     let document =
-        input::parse(&name, &Yaml, Zeroizing::new(text), context.parsing()).map_err(general)?;
+        input::parse(&name, &Yaml, Zeroizing::new(text), context.parsing()).map_err(not_loaded)?;
     let root = document.branches.first().and_then(|branch| branch.root);
     let data = root.map_or_else(Data::null, |root| document.data(root));
     let absolute = absolute(&path)?;
-    Ok(Some(Found {
+    Ok(Found {
         config: Config::from_data(&data, &path)?,
         directory: absolute.parent().unwrap_or(&absolute).to_path_buf(),
         path,
-    }))
+    })
 }
 
 /// How new text in the format of `store` is laid out: as the flag says, else as the configuration
 /// for `file` says. A broken configuration says nothing.
 pub fn layout(context: &Context, file: Option<&Path>, store: &dyn Store) -> Layout {
     let configured = || {
-        let path = locate(context, file)?;
+        let path = locate(context, file).ok()?;
         let text = Zeroizing::new(std::fs::read(&path).ok()?);
         let document = Yaml.parse(text, context.parsing()).ok()?;
         let data = document.data(document.branches.first()?.root?);
@@ -83,9 +102,11 @@ pub fn layout(context: &Context, file: Option<&Path>, store: &dyn Store) -> Layo
     }
 }
 
-fn locate(context: &Context, file: Option<&Path>) -> Option<PathBuf> {
+/// The path of the configuration; where there is none, perhaps that of a file which bears the
+/// wrong name.
+pub fn locate(context: &Context, file: Option<&Path>) -> Result<PathBuf, Option<PathBuf>> {
     if let Some(path) = &context.global.config {
-        return Some(path.clone());
+        return Ok(path.clone());
     }
     let working = std::env::current_dir().ok();
     let own = file.and_then(|file| std::path::absolute(file).ok());
@@ -94,20 +115,14 @@ fn locate(context: &Context, file: Option<&Path>) -> Option<PathBuf> {
     let mut ignored = None;
     for candidate in starts.flat_map(|start| candidates(start).collect::<Vec<_>>()) {
         if candidate.is_file() {
-            return Some(candidate);
+            return Ok(candidate);
         }
         let misnamed = companion(&candidate);
         if ignored.is_none() && misnamed.is_file() {
             ignored = Some(misnamed);
         }
     }
-    if let Some(misnamed) = ignored {
-        let name = misnamed.display();
-        warn(format!(
-            "{name} is not read: the configuration is called .sops.yaml"
-        ));
-    }
-    None
+    Err(ignored)
 }
 
 /// The rule for `file` in a configuration.
@@ -204,6 +219,7 @@ fn combine(
         .shamir_secret_sharing_threshold
         .or(rule.map(|rule| rule.shamir_threshold))
         .unwrap_or(0);
+    sealing.warn_of_aws();
     let fields = selectors.fields();
     if fields.len() > 1 {
         let names: Vec<_> = fields.iter().map(|(name, _)| *name).collect();
@@ -238,10 +254,7 @@ fn given_keys(recipients: &Recipients) -> Outcome<KeyGroup> {
 }
 
 /// New keys of a provider for a list of recipients that commas separate.
-///
-/// # Errors
-/// Where a text is no recipient.
-pub fn keys_of(provider: &str, list: &str) -> Outcome<KeyGroup> {
+fn keys_of(provider: &str, list: &str) -> Outcome<KeyGroup> {
     match Provider::find(provider) {
         Some(provider) => Ok(provider.parse(list)?),
         None => Ok(KeyGroup::new()),
@@ -251,7 +264,68 @@ pub fn keys_of(provider: &str, list: &str) -> Outcome<KeyGroup> {
 fn rule_groups(found: &Found, rule: &Rule) -> Outcome<Vec<KeyGroup>> {
     let group = |keys: &Vec<RuleKey>| keys.iter().enumerate().map(rule_key).collect();
     let groups: Outcome<_> = rule.groups.iter().map(group).collect();
-    groups.map_err(|failure| failure.of(format!("error loading config: {}", found.path.display())))
+    groups.map_err(|failure: Failure| {
+        let failure = failure.of(format!("error loading config: {}", found.path.display()));
+        let keys = rule.groups.iter().flatten();
+        let meant = keys.filter_map(|key| found.config.names.suggestion(&key.id));
+        match { meant }.next() {
+            Some(name) => failure.hint(format!("did you mean {name:?}?")),
+            None => failure,
+        }
+    })
+}
+
+/// What a key that a rule names is called in files, as far as that can be told.
+pub fn rule_key_id(key: &RuleKey) -> String {
+    let kind = KINDS.iter().find(|kind| kind.config_field == key.provider);
+    let text = |name| {
+        key.extra
+            .entry(name)
+            .and_then(Data::text)
+            .unwrap_or_default()
+    };
+    let pairs = match key.extra.entry("context") {
+        Some(Data::Map(entries)) => entries.as_slice(),
+        _ => &[],
+    };
+    let pair = |(name, value): &(Vec<u8>, Data)| {
+        let name = String::from_utf8_lossy(name).into_owned();
+        (name, value.text().unwrap_or_default().to_owned())
+    };
+    let aws = AwsOptions {
+        context: pairs.iter().map(pair).collect(),
+        profile: text("aws_profile").to_owned(),
+    };
+    let named = match text("role") {
+        "" => key.id.clone(),
+        role => format!("{}+{role}", key.id),
+    };
+    kind.map_or_else(|| named.clone(), |kind| kind.id_of(&named, &aws))
+}
+
+/// What AWS keys are told by flags; that this is without effect where no such key is named
+/// (`has_keys`) is said.
+///
+/// # Errors
+/// Where the context is none.
+pub fn aws_options(
+    context: Option<&str>,
+    profile: Option<&str>,
+    has_keys: bool,
+) -> Outcome<AwsOptions> {
+    let flags = [
+        ("--encryption-context", context),
+        ("--aws-profile", profile),
+    ];
+    for (flag, value) in flags {
+        if !has_keys && value.is_some_and(|value| !value.is_empty()) {
+            warn(format!(
+                "{flag}: no AWS key is named, so it is without effect"
+            ));
+        }
+    }
+    AwsOptions::new(context.unwrap_or_default(), profile.unwrap_or_default())
+        .map_err(|error| Failure::new(Status::BadContext, error))
 }
 
 fn rule_key((at, key): (usize, &RuleKey)) -> Outcome<Box<dyn crate::keys::MasterKey>> {

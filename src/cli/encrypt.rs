@@ -5,8 +5,9 @@ use super::configuration::{self, Plan};
 use super::failure::{Failure, Outcome, Status, warn};
 use super::input::{Input, Purpose};
 use super::output::Content;
+use super::reuse::{Existing, Kept, Wanted};
 use super::save::{self, Sealing};
-use super::{Context, decrypt, unlock};
+use super::{Context, decrypt};
 use crate::config::secret_like;
 use crate::crypto::{Cipher, DataKey, Stash, SystemRandom};
 use crate::document::{Document, LeafKind, Type};
@@ -15,7 +16,6 @@ use crate::metadata::{Metadata, Selection};
 use crate::store::Layout;
 use clap::Args;
 use std::path::PathBuf;
-use zeroize::Zeroizing;
 
 /// Encrypt a file's values, and leave every other byte as it is
 #[derive(Args)]
@@ -61,6 +61,23 @@ pub struct SealingFlags {
     pub aws_profile: Option<String>,
 }
 
+impl SealingFlags {
+    /// Says that flags for AWS keys do nothing.
+    pub fn warn_of_aws(&self) {
+        let flags = [
+            ("--encryption-context", &self.encryption_context),
+            ("--aws-profile", &self.aws_profile),
+        ];
+        for (flag, value) in flags {
+            if value.as_deref().is_some_and(|value| !value.is_empty()) {
+                warn(format!(
+                    "{flag}: only AWS keys have one, and this version encrypts to none"
+                ));
+            }
+        }
+    }
+}
+
 fn cipher(name: &str) -> Result<Cipher, String> {
     Cipher::from_name(name.as_bytes())
         .ok_or_else(|| "there are: AES256_GCM, XCHACHA20_POLY1305".to_owned())
@@ -97,23 +114,34 @@ impl Encrypt {
         {
             encrypt_whole(&input.name, &mut plan);
         }
-        let (sealing, before) = match self.existing(context, &input, &plan) {
-            Some(existing) => existing,
-            None => (self.fresh(context, plan, input.layout(context))?, None),
+        let wanted = Wanted {
+            plan: &plan,
+            document: &document,
+            store: input.output,
+            layout: input.layout(context),
+            unlocking: &self.unlocking,
+            allow_nested: self.allow_nested,
         };
-        if before.is_some_and(|before| before == document.source) {
-            return Ok(());
-        }
+        let output = self.destination.output.as_deref();
+        let mut existing = output.and_then(|path| Existing::claim(context, path, &wanted));
+        let sealing = match existing.as_mut().and_then(|there| there.kept.take()) {
+            Some(Kept::All) => return Ok(()),
+            Some(Kept::Key(sealing)) => *sealing,
+            None => self.fresh(context, plan, input.layout(context))?,
+        };
         let selection = sealing.metadata.selection.clone();
         let encrypted = save::seal(context, &input.name, input.output, &document, sealing)?;
         say_clear(&input.name, &document, &selection, encrypted.sealed);
-        save::deliver(
-            context,
-            &input,
-            &self.destination,
-            &encrypted.text,
-            Content::Encrypted,
-        )
+        match existing {
+            Some(there) => save::write_back(context, &there.input, &encrypted.text),
+            None => save::deliver(
+                context,
+                &input,
+                &self.destination,
+                &encrypted.text,
+                Content::Encrypted,
+            ),
+        }
     }
 
     fn check(&self) -> Outcome {
@@ -159,54 +187,6 @@ impl Encrypt {
             allow_nested: self.allow_nested,
             layout,
         })
-    }
-
-    /// Key and tokens of the encrypted file that `--output` names, where it is one for the same
-    /// recipients and selection and opens with our keys; and what it decrypts to.
-    #[allow(clippy::type_complexity, reason = "a pair that is taken apart at once")]
-    fn existing(
-        &self,
-        context: &Context,
-        input: &Input,
-        plan: &Plan,
-    ) -> Option<(Sealing, Option<Zeroizing<Vec<u8>>>)> {
-        let path = self
-            .destination
-            .output
-            .as_deref()
-            .filter(|path| path.is_file())?;
-        let types = Types {
-            input_type: Some(input.output),
-            output_type: None,
-        };
-        let mut there = Input::read(context, Some(path), &types, None, Purpose::Read).ok()?;
-        let document = there.parse().ok()?;
-        let metadata = unlock::metadata(&there.name, there.store, &document).ok()?;
-        let is_whole = there.store.envelope().is_some();
-        let same = metadata.keys.same_recipients(&plan.keys)
-            && metadata.keys.needed() == plan.keys.needed()
-            && (is_whole || metadata.selection == plan.selection)
-            && metadata.mac_only_encrypted == plan.mac_only_encrypted
-            && metadata.cipher() == plan.cipher;
-        if !same {
-            return None;
-        }
-        let data_key = unlock::data_key(context, &there.name, &metadata, &self.unlocking).ok()?;
-        let unlocked = unlock::Unlocked {
-            document,
-            metadata,
-            data_key,
-        };
-        let plain = unlocked.decrypt(context, &there, false).ok()?;
-        let sealing = Sealing {
-            metadata: unlocked.metadata,
-            data_key: unlocked.data_key,
-            cipher: plan.cipher,
-            stash: plain.stash,
-            allow_nested: self.allow_nested,
-            layout: input.layout(context),
-        };
-        Some((sealing, Some(plain.text)))
     }
 }
 

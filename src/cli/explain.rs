@@ -5,6 +5,7 @@ use super::configuration::{self, Found};
 use super::encrypt::{self, SealingFlags};
 use super::failure::{Failure, Outcome, Status};
 use super::input::{self, Input, Purpose};
+use super::names::Names;
 use super::{Context, output, unlock};
 use crate::document::{Document, LeafKind, Type};
 use crate::keys::KeyGroups;
@@ -37,6 +38,7 @@ impl Explain {
     pub fn run(self, context: &Context) -> Outcome {
         let mut text = String::new();
         let found = configuration::find(context, Some(&self.file))?;
+        let names = Names::of(found.as_ref());
         explain_rules(&mut text, found.as_ref(), &self.file)?;
         // What was found out is worth showing even where there is no plan.
         output::stdout(text.as_bytes()).map_err(unwritable)?;
@@ -56,7 +58,7 @@ impl Explain {
                 "state",
                 "encrypted; what follows is what the file itself says",
             );
-            explain_keys(&mut text, &metadata.keys);
+            explain_keys(&mut text, &metadata.keys, &names);
             line(&mut text, "cipher", metadata.cipher().name());
             line(&mut text, "changed", &metadata.last_modified);
             metadata.selection
@@ -78,7 +80,7 @@ impl Explain {
                 "does not exist"
             };
             line(&mut text, "state", state);
-            explain_keys(&mut text, &plan.keys);
+            explain_keys(&mut text, &plan.keys, &names);
             line(&mut text, "cipher", plan.cipher.name());
             plan.selection
         };
@@ -137,10 +139,14 @@ fn explain_rules(out: &mut String, found: Option<&Found>, file: &Path) -> Outcom
     for unknown in &found.config.unknown {
         line(out, "unknown key", unknown);
     }
+    for ignored in &found.config.ignored {
+        let why = "key_groups beside it take its place";
+        line(out, "ignored key", format!("{ignored} ({why})"));
+    }
     Ok(())
 }
 
-fn explain_keys(out: &mut String, keys: &KeyGroups) {
+fn explain_keys(out: &mut String, keys: &KeyGroups, names: &Names) {
     let several = keys.groups.len() > 1;
     for (number, ids) in keys.ids().into_iter().enumerate() {
         let name = if several {
@@ -149,10 +155,11 @@ fn explain_keys(out: &mut String, keys: &KeyGroups) {
             "recipients".to_owned()
         };
         for (i, id) in ids.into_iter().enumerate() {
+            let key = names.label(id);
             if i == 0 {
-                line(out, &name, id);
+                line(out, &name, key);
             } else {
-                let _ = writeln!(out, "{:<15}{id}", "");
+                let _ = writeln!(out, "{:<15}{key}", "");
             }
         }
     }

@@ -9,8 +9,7 @@ use crate::decrypt::DecryptError;
 use crate::document::PathError;
 use crate::encrypt::EncryptError;
 use crate::keys::{
-    AgeError, Cause, GroupOutcome, KeyError, PgpError, PluginError, RecipientError, UnwrapError,
-    WrapKeysError,
+    AgeError, Cause, KeyError, PgpError, PluginError, RecipientError, UnwrapError, WrapKeysError,
 };
 use crate::metadata::MetadataError;
 use crate::store::EmitError;
@@ -29,6 +28,8 @@ pub enum Status {
     Unwritable = 3,
     /// The output format cannot hold the data.
     Emit = 4,
+    /// An encryption context that is none.
+    BadContext = 6,
     /// A bad index or value for `set` or `unset`.
     BadSet = 7,
     /// Flags that exclude one another.
@@ -94,6 +95,12 @@ impl Failure {
         self
     }
 
+    /// The same failure with another exit status.
+    #[must_use]
+    pub fn with(self, status: Status) -> Self {
+        Self { status, ..self }
+    }
+
     /// The same failure with what can be done about its causes, each hint once.
     fn hints_of<'c>(mut self, causes: impl Iterator<Item = &'c Cause>) -> Self {
         let hints = causes.flat_map(|cause| {
@@ -110,6 +117,15 @@ impl Failure {
             }
         }
         self
+    }
+
+    /// The same failure with what can be done about keys that did not open.
+    #[must_use]
+    pub fn hints_of_reasons(self, reasons: &[&UnwrapError]) -> Self {
+        self.hints_of(reasons.iter().filter_map(|reason| match reason {
+            UnwrapError::Provider(cause) => Some(cause),
+            _ => None,
+        }))
     }
 
     /// The same failure, said of the file `name`.
@@ -170,21 +186,8 @@ impl From<PathError> for Failure {
 
 impl From<KeyError> for Failure {
     fn from(error: KeyError) -> Self {
-        let groups = match &error {
-            KeyError::Groups { groups, .. } => groups.as_slice(),
-            KeyError::Shares(_) | KeyError::Length { .. } => &[],
-        };
-        let keys = groups.iter().flat_map(|group| match group {
-            GroupOutcome::Failed(keys) => keys.as_slice(),
-            GroupOutcome::Opened => &[],
-        });
-        let causes = keys
-            .flat_map(|key| &key.reasons)
-            .filter_map(|reason| match reason {
-                UnwrapError::Provider(cause) => Some(cause),
-                _ => None,
-            });
-        Self::new(Status::NoKey, &error).hints_of(causes)
+        let failure = Self::new(Status::NoKey, &error);
+        failure.hints_of_reasons(&error.reasons())
     }
 }
 
@@ -216,6 +219,9 @@ impl From<EncryptError> for Failure {
                 "change unencrypted_comment_regex so that it cannot match `ENC[…]`"
             }
             EncryptError::Seal(_) => "nothing was written",
+            EncryptError::SelfCheckMetadata => {
+                "nothing was written; the file can stay in the format that it has"
+            }
             EncryptError::SelfCheck { .. }
             | EncryptError::SelfCheckParse(_)
             | EncryptError::SelfCheckDecrypt(_) => {

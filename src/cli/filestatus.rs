@@ -4,7 +4,8 @@ use super::args::{Surplus, Types};
 use super::failure::{Failure, Outcome, Status};
 use super::input::{Input, Purpose};
 use super::{Context, output, unlock};
-use crate::metadata::Metadata;
+use crate::document::Data;
+use crate::metadata::{Metadata, MetadataError};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -34,15 +35,27 @@ impl Filestatus {
         let mut input =
             Input::read(context, Some(&file), &self.types, None, Purpose::Read).map_err(general)?;
         let document = input.parse().map_err(general)?;
-        let encrypted =
-            match unlock::metadata_data(&input.name, input.store, &document).map_err(general)? {
-                Some(data) => {
-                    let metadata =
-                        Metadata::from_data(&data).map_err(|e| Failure::from(e).of(&input.name))?;
-                    !metadata.version.is_empty() && metadata.mac.is_some_and(|mac| !mac.is_empty())
+        let metadata =
+            unlock::metadata_data(&input.name, input.store, &document).map_err(general)?;
+        let encrypted = match metadata {
+            Some(data) => {
+                let has = |name| {
+                    data.entry(name)
+                        .and_then(Data::text)
+                        .is_some_and(|t| !t.is_empty())
+                };
+                match Metadata::from_data(&data) {
+                    Ok(_) => has("version") && has("mac"),
+                    Err(MetadataError::Version { .. })
+                        if !has("version") && has("lastmodified") =>
+                    {
+                        false
+                    }
+                    Err(error) => return Err(Failure::from(error).of(&input.name)),
                 }
-                None => false,
-            };
+            }
+            None => false,
+        };
         let line = format!("{{\"encrypted\":{encrypted}}}\n");
         output::stdout(line.as_bytes()).map_err(|error| Failure::new(Status::Unwritable, error))
     }

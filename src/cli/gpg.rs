@@ -5,7 +5,6 @@
 
 use super::environment::{Child, Environment, GPG_TTY, SOPS_GPG_EXEC};
 use super::original::read_whole;
-use super::process;
 use crate::keys::{Gpg, GpgNotRun, GpgOutput};
 use std::ffi::OsStr;
 use std::io::{self, Read, Write};
@@ -72,7 +71,6 @@ impl Gpg for GpgProgram<'_> {
 /// Runs a command with all three streams at once: it may speak before it has read everything.
 fn exchange(command: &mut Command, input: &[u8]) -> io::Result<GpgOutput> {
     let mut child = command.spawn()?;
-    process::relax(&child);
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let (printed, said) = thread::scope(|scope| {
         scope.spawn(move || {

@@ -9,7 +9,6 @@ use super::{
         SOPS_AGE_SSH_PRIVATE_KEY_CMD, SOPS_AGE_SSH_PRIVATE_KEY_FILE,
     },
     original::read_whole,
-    process,
     words::{self, WordsError},
 };
 use std::{
@@ -337,7 +336,6 @@ fn output_of(
         command.env("SOPS_AGE_RECIPIENT", recipient);
     }
     let mut child = command.spawn().map_err(start)?;
-    process::relax(&child);
     // taken, so that it is closed before the wait: who prints too much must not block
     let printed = match child.stdout.take() {
         Some(stdout) => read_whole(stdout.take(LIMIT + 1), 0),

@@ -3,7 +3,7 @@
 use super::failure::{Failure, Outcome, Status};
 use super::identities::{self, Content};
 use super::output::{self, Content as Written};
-use super::{Context, unlock};
+use super::{Context, keyring};
 use crate::keys::{keygen, keygen_hybrid};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -103,7 +103,7 @@ fn existing(context: &Context, file: &Path) -> Outcome<Option<String>> {
     let own = identities::at_hand(&context.environment)
         .filter(|source| source.path.as_deref() == Some(file))
         .filter(|source| !matches!(source.content, Content::Missing));
-    let identities = unlock::identities_of(own);
+    let identities = keyring::identities_of(own);
     if let Some(recipient) = identities.recipients().next() {
         Ok(Some(recipient.to_owned()))
     } else {
@@ -149,12 +149,14 @@ const CONFIG: &str = "\
 # Which files are encrypted, for whom, and how much of them. sops reads this file, too.
 creation_rules:
   # The first rule whose path_regex is found in a file's path (relative to this directory) counts.
-  # Files whose name says that they are secret: every value is encrypted.
-  - path_regex: (^|/)[^/]*secrets?[^/]*\\.(ya?ml|json)$
+  # Files whose name says that they are secret, and environments: every value is encrypted.
+  - path_regex: (^|/)[^/]*(secrets?[^/]*|\\.env(rc|\\.[^/]*)?)$
     age: RECIPIENT
-  # Any other file that you encrypt: only values whose key sounds like a secret.
-  - path_regex: \\.(ya?ml|json)$
+  # Other configuration that you encrypt: only values whose key sounds like a secret.
+  - path_regex: \\.(ya?ml|jsonc?|toml|ini|tfvars|hcl|properties)$
     encrypted_regex: (?i)(password|passwd|secret|token|credential|private|api_?key)
     age: RECIPIENT
+  # Any other file: all of it.
+  - age: RECIPIENT
   # More than one recipient: separate them by commas, or write a list.
 ";

@@ -200,7 +200,13 @@ pub fn stores(path: Option<&Path>, types: &Types) -> (&'static dyn Store, &'stat
     let by_name = path.map_or(&store::Binary as _, named);
     let input = types.input_type.unwrap_or(by_name);
     let is_name_of_sops = path.is_some_and(|p| store::is_name_of_sops(&p.to_string_lossy()));
-    let like = if is_name_of_sops { by_name } else { input };
+    // A file whose name says JSON may hold comments; they are not to be lost by a conversion.
+    let is_dialect = (input.name(), by_name.name()) == ("jsonc", "json");
+    let like = if is_name_of_sops && !is_dialect {
+        by_name
+    } else {
+        input
+    };
     (input, types.output_type.unwrap_or(like))
 }
 
@@ -219,9 +225,16 @@ pub fn parse(
     text: Zeroizing<Vec<u8>>,
     options: ParseOptions,
 ) -> Outcome<Document> {
-    store
-        .parse(text, options)
-        .map_err(|error| not_parsed(name, &error))
+    store.parse(text, options).map_err(|error| {
+        let failure = not_parsed(name, &error);
+        let is_twice = error.problem.contains("twice") && !options.allow_duplicate_keys;
+        // metadata may not stand twice whatever is allowed
+        if is_twice && !error.problem.contains("\"sops\"") {
+            return failure
+                .hint("--allow-duplicate-keys reads the file all the same, to rescue it");
+        }
+        failure
+    })
 }
 
 /// The failure for a text that does not parse: file, line, column, the line and a caret.

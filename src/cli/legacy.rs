@@ -5,6 +5,7 @@ use super::failure::{Failure, Outcome, Status, warn};
 use clap::Command;
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::path::Path;
 
 /// What is known of a flag: its long name and whether a value follows it.
 struct Flag {
@@ -37,23 +38,46 @@ pub fn rewrite(arguments: Vec<OsString>, cli: &Command) -> Outcome<Vec<OsString>
         let name = words[at].to_str().unwrap_or_default();
         name == "help" || cli.find_subcommand(name).is_some()
     });
-    if is_command {
-        return Ok(words);
+    if let Some(at) = first.filter(|_| is_command) {
+        return Ok(command_first(words, at, cli));
     }
     let asked = words
         .iter()
         .find(|word| *word == "--help" || *word == "--version");
     match asked {
         Some(word) => Ok(vec![word.clone()]),
+        None if first.is_none() => Ok(words.into_iter().filter(|w| !flags.knows(w)).collect()),
         None => old_form(words, cli),
     }
+}
+
+/// The command before its flags. sops ignores most flags in front of it; ours count where the
+/// command has them.
+fn command_first(mut words: Vec<OsString>, at: usize, cli: &Command) -> Vec<OsString> {
+    let mut behind = words.split_off(at);
+    let name = behind[0].to_str().unwrap_or_default();
+    let known = cli.find_subcommand(name);
+    words.retain(|flag| {
+        let idle = is_idle(flag, known) && !is_global(flag, cli);
+        if idle {
+            warn(format!("--{} has no meaning for {name}", name_of(flag)));
+        }
+        !idle && *flag != "--"
+    });
+    behind.splice(1..1, words);
+    behind
 }
 
 impl Flags {
     fn of(cli: &Command) -> Self {
         let mut flags = HashMap::new();
-        let commands = std::iter::once(cli).chain(cli.get_subcommands());
-        for argument in commands.flat_map(Command::get_arguments) {
+        let mut commands = vec![cli];
+        let mut next = 0;
+        while let Some(command) = commands.get(next) {
+            commands.extend(command.get_subcommands());
+            next += 1;
+        }
+        for argument in commands.into_iter().flat_map(Command::get_arguments) {
             let Some(long) = argument.get_long() else {
                 continue;
             };
@@ -84,6 +108,11 @@ impl Flags {
         Self(flags)
     }
 
+    /// Whether a word that [`Flags::normalize`] made is a flag of some command.
+    fn knows(&self, word: &OsString) -> bool {
+        self.0.contains_key(name_of(word))
+    }
+
     /// Every flag as `--long` or `--long=value`; also the place of the first positional.
     fn normalize(&self, arguments: Vec<OsString>) -> (Vec<OsString>, Option<usize>) {
         let mut words = Vec::with_capacity(arguments.len());
@@ -111,10 +140,20 @@ impl Flags {
             };
             match (self.0.get(name), value) {
                 (None, _) => words.push(argument),
-                (Some(known), Some("true")) if !known.takes_value => {
+                (Some(known), Some("1" | "t" | "T" | "true" | "TRUE" | "True"))
+                    if !known.takes_value =>
+                {
                     words.push(format!("--{}", known.long).into());
                 }
-                (Some(known), Some("false")) if !known.takes_value => {}
+                (Some(known), Some("0" | "f" | "F" | "false" | "FALSE" | "False"))
+                    if !known.takes_value =>
+                {
+                    // most flags are off without it; one that is on has an opposite
+                    let opposite = format!("no-{}", known.long);
+                    if self.0.contains_key(&opposite) {
+                        words.push(format!("--{opposite}").into());
+                    }
+                }
                 (Some(known), Some(value)) => {
                     words.push(format!("--{}={value}", known.long).into());
                 }
@@ -147,6 +186,11 @@ const OLD_FLAGS: &[(&str, &str)] = &[
 /// Flags that sops takes with every mode of the old form, also where the mode has no use for them.
 const SHARED_FLAGS: &[&str] = &[
     "add-age",
+    "add-azure-kv",
+    "add-gcp-kms",
+    "add-hc-vault-transit",
+    "add-hckms",
+    "add-kms",
     "add-pgp",
     "age",
     "aws-profile",
@@ -170,6 +214,11 @@ const SHARED_FLAGS: &[&str] = &[
     "output-type",
     "pgp",
     "rm-age",
+    "rm-azure-kv",
+    "rm-gcp-kms",
+    "rm-hc-vault-transit",
+    "rm-hckms",
+    "rm-kms",
     "rm-pgp",
     "shamir-secret-sharing-threshold",
     "show-master-keys",
@@ -178,11 +227,23 @@ const SHARED_FLAGS: &[&str] = &[
     "unencrypted-suffix",
 ];
 
-/// Whether the old form ignores `flag`, as sops does, because `command` does not have it.
-fn is_idle(flag: &OsString, command: Option<&Command>) -> bool {
+/// The name of a flag that [`Flags::normalize`] made.
+fn name_of(flag: &OsString) -> &str {
     let text = flag.to_str().unwrap_or_default();
     let name = text.trim_start_matches('-');
-    let name = name.split_once('=').map_or(name, |(name, _)| name);
+    name.split_once('=').map_or(name, |(name, _)| name)
+}
+
+/// Whether every command has `flag`.
+fn is_global(flag: &OsString, cli: &Command) -> bool {
+    let name = name_of(flag);
+    cli.get_arguments()
+        .any(|known| known.get_long() == Some(name))
+}
+
+/// Whether the old form ignores `flag`, as sops does, because `command` does not have it.
+fn is_idle(flag: &OsString, command: Option<&Command>) -> bool {
+    let name = name_of(flag);
     let mut known = command.into_iter().flat_map(Command::get_arguments);
     SHARED_FLAGS.contains(&name) && !known.any(|known| known.get_long() == Some(name))
 }
@@ -224,6 +285,10 @@ fn old_form(words: Vec<OsString>, cli: &Command) -> Outcome<Vec<OsString>> {
         return Ok(Vec::new());
     }
     let mode = mode.unwrap_or(Mode::Edit);
+    if mode == Mode::Edit && rest.iter().any(changes_keys) && !Path::new(&files[0]).exists() {
+        let message = format!("{}: no such file", files[0].display());
+        return Err(Failure::new(Status::MissingForKeys, message));
+    }
     let mut out = vec![OsString::from(command(mode))];
     let known = cli.find_subcommand(command(mode));
     out.extend(rest.into_iter().filter(|flag| !is_idle(flag, known)));
@@ -237,6 +302,12 @@ fn old_form(words: Vec<OsString>, cli: &Command) -> Outcome<Vec<OsString>> {
         out.extend([OsString::from(index), OsString::from(value)]);
     }
     Ok(out)
+}
+
+fn changes_keys(flag: &OsString) -> bool {
+    ["add-", "rm-"]
+        .iter()
+        .any(|start| name_of(flag).starts_with(start))
 }
 
 fn command(mode: Mode) -> &'static str {

@@ -3,6 +3,7 @@
 mod agent;
 mod args;
 mod completion;
+mod config;
 mod configuration;
 mod decrypt;
 mod draft;
@@ -17,18 +18,24 @@ mod explain;
 mod failure;
 mod filestatus;
 pub mod gpg;
+mod groups;
 pub mod identities;
 mod init;
 mod input;
+mod keyflags;
+mod keyring;
 mod legacy;
 pub mod lock;
+mod names;
 mod original;
 pub mod output;
 mod plugins;
 pub mod private_dir;
 pub mod process;
 pub mod prompt;
+mod rekey;
 mod replacement;
+mod reuse;
 mod rotate;
 mod save;
 mod serve;
@@ -37,6 +44,7 @@ mod unlock;
 mod unset;
 mod updatekeys;
 mod user;
+mod why;
 mod words;
 
 use crate::crypto::{DataKey, SystemRandom};
@@ -76,12 +84,15 @@ enum Command {
     Unset(unset::Unset),
     Rotate(rotate::Rotate),
     Updatekeys(updatekeys::Updatekeys),
+    Groups(groups::Groups),
     Filestatus(filestatus::Filestatus),
     ExecEnv(Box<exec_env::ExecEnv>),
     ExecFile(Box<exec_file::ExecFile>),
     Init(init::Init),
     Keygen(init::Keygen),
     Explain(Box<explain::Explain>),
+    Why(why::Why),
+    Config(config::Config),
     Completion(completion::Completion),
 }
 
@@ -167,6 +178,12 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome<ExitCode> {
     if !cli.global.keyservice.is_empty() {
         failure::warn("--keyservice: this version asks no key services, it uses local keys only");
     }
+    if cli.global.no_enable_local_keyservice {
+        failure::warn(
+            "--enable-local-keyservice=false: this version asks no key services, it uses local \
+             keys all the same",
+        );
+    }
     let context = Context {
         global: cli.global,
         environment: Environment::of_process(),
@@ -182,10 +199,13 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome<ExitCode> {
         Command::Unset(command) => command.run(&context),
         Command::Rotate(command) => command.run(&context),
         Command::Updatekeys(command) => command.run(&context),
+        Command::Groups(command) => command.run(&context),
         Command::Filestatus(command) => command.run(&context),
         Command::Init(command) => command.run(&context),
         Command::Keygen(command) => command.run(&context),
         Command::Explain(command) => command.run(&context),
+        Command::Why(command) => command.run(&context),
+        Command::Config(command) => command.run(&context),
         Command::Completion(command) => command.run(),
     };
     done.map(|()| ExitCode::SUCCESS)
@@ -242,4 +262,46 @@ fn version(program: &OsString) -> Outcome {
 fn no_file() -> Failure {
     Failure::new(Status::NoFile, "no file specified")
         .hint("`bulla FILE` edits a file, `bulla --help` lists the commands")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every command that has flags, by the words that call it.
+    fn commands(command: &clap::Command, name: &str, found: &mut Vec<(String, clap::Command)>) {
+        for below in command.get_subcommands() {
+            let name = format!("{name} {}", below.get_name());
+            commands(below, name.trim(), found);
+        }
+        if command.get_subcommands().next().is_none() {
+            found.push((name.to_owned(), command.clone()));
+        }
+    }
+
+    #[test]
+    fn every_command_and_flag_stands_on_the_page_of_compatibility() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/compatibility.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        let mut found = Vec::new();
+        commands(&Cli::command(), "", &mut found);
+        let mut missing = Vec::new();
+        for (name, command) in found {
+            let heading = format!("\n### {name}\n");
+            let Some(at) = page.find(&heading) else {
+                missing.push(name);
+                continue;
+            };
+            let section = &page[at + heading.len()..];
+            let section = section.split("\n### ").next().unwrap_or(section);
+            let flags = command.get_arguments().filter(|flag| !flag.is_global_set());
+            let flags = flags.filter_map(clap::Arg::get_long);
+            missing.extend(
+                flags
+                    .filter(|flag| !section.contains(&format!("`--{flag}`")))
+                    .map(|flag| format!("{name}: --{flag}")),
+            );
+        }
+        assert!(missing.is_empty(), "not on the page: {missing:#?}");
+    }
 }

@@ -273,6 +273,11 @@ pub fn stdout(bytes: &[u8]) -> Result<(), OutputError> {
     }
 }
 
+/// Whether [`write`] would put a new file in the place of the one at `path`.
+pub(super) fn replaces(path: &Path) -> bool {
+    path != Path::new("/dev/stdout") && !is_descriptor(path) && path.is_file()
+}
+
 /// Whether a path is another name of something that is open already, be it a file or not.
 fn is_descriptor(path: &Path) -> bool {
     let places = ["/dev/fd", "/dev/stderr", "/proc"];

@@ -1,7 +1,6 @@
 //! age plugins as programs: found in PATH by their exact name, started, and seen off.
 
 use super::environment::{Child, Environment};
-use super::process;
 use crate::keys::{Plugin, Plugins};
 use std::ffi::OsStr;
 use std::io::{self, Read, Write};
@@ -43,7 +42,6 @@ impl Plugins for PathPlugins<'_> {
             .stderr(Stdio::piped());
         self.environment.scrub(&mut command, Child::Helper);
         let mut process = command.spawn()?;
-        process::relax(&process);
         let complaints = process.stderr.take().map(last_of);
         Ok(Some(Box::new(Running {
             input: process.stdin.take(),

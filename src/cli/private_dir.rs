@@ -211,6 +211,10 @@ impl PrivateDir {
     /// Overwrites a file that was written here, as well as a program of the user's can: the system
     /// may have other copies of it.
     pub fn wipe(&self, path: &Path) {
+        // to open a pipe that a program put there would wait for a reader
+        if !fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file()) {
+            return;
+        }
         let Ok(mut file) = open_to_write(path) else {
             return;
         };

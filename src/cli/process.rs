@@ -188,7 +188,11 @@ pub fn supervise(command: &mut Command) -> io::Result<ExitStatus> {
 fn attend(command: &mut Command, role: Role) -> io::Result<ExitStatus> {
     let mut watch = running_watch()?;
     // within the lock, so that no signal finds it started and not yet known
-    let mut child = spawn(command)?;
+    let mut child = match role {
+        // it sees what this process hides from core dumps
+        Role::Helper => command.spawn()?,
+        Role::Principal => spawn(command)?,
+    };
     watch.foreground = Some(Foreground {
         child: child.id(),
         role,
@@ -206,8 +210,9 @@ fn attend(command: &mut Command, role: Role) -> io::Result<ExitStatus> {
     status
 }
 
-/// Starts a command with the core limit that this process was started with. Whether it may be
-/// traced is the system's default again with its exec.
+/// Starts the command that this process was started for, with the core limit that it was started
+/// with; helpers, who see secrets, inherit that of this process. Whether it may be traced is the
+/// system's default again with its exec.
 ///
 /// # Errors
 /// Where it cannot be started.
@@ -216,6 +221,13 @@ pub fn spawn(command: &mut Command) -> io::Result<Child> {
     let child = command.spawn();
     system::forbid_dumps_again();
     child
+}
+
+/// What [`harden`] did, done again where the system undid it: a process that becomes another
+/// user's can be one that may be dumped and traced, as that user pleases.
+#[cfg(all(unix, not(target_vendor = "apple")))]
+pub fn harden_again() {
+    system::forbid_dumps_again();
 }
 
 /// Becomes another program, which gets this process' number and core limit. Returns only where
@@ -254,13 +266,6 @@ pub fn harden() {
             "internal error at {place}: this is a bug in bulla, please report it"
         );
     }));
-}
-
-/// Gives a command that was just started the core limit back that [`harden`] took; [`spawn`] does.
-/// Linux only: elsewhere it would need code between fork and exec. Whether it may be traced is
-/// the system's default again with its exec.
-pub fn relax(child: &Child) {
-    system::allow_dumps_of(child.id());
 }
 
 #[cfg(unix)]
@@ -419,16 +424,6 @@ mod system {
             forbid_dumps();
         }
     }
-
-    #[cfg(target_os = "linux")]
-    pub(super) fn allow_dumps_of(child: u32) {
-        if let Some((limit, child)) = CORE_LIMIT.get().zip(pid(child)) {
-            let _ = rustix::process::prlimit(Some(child), Resource::Core, *limit);
-        }
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    pub(super) fn allow_dumps_of(_child: u32) {}
 }
 
 /// Windows: Ctrl-C ends the process and the child alike, and dropping removes what there is.
@@ -447,8 +442,6 @@ mod system {
     pub(super) fn allow_dumps() {}
 
     pub(super) fn forbid_dumps_again() {}
-
-    pub(super) fn allow_dumps_of(_child: u32) {}
 }
 
 #[cfg(all(test, unix))]

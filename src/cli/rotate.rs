@@ -2,15 +2,16 @@
 
 use super::Context;
 use super::args::{Destination, Surplus, Types, Unlocking};
-use super::configuration::keys_of;
+use super::configuration;
 use super::decrypt::convert;
-use super::failure::{Failure, Outcome, Status};
+use super::failure::{Failure, Outcome, Status, warn};
 use super::input::{self, Input, Purpose};
+use super::keyflags::{Added, Removed};
 use super::output::Content;
 use super::save::{self, Sealing};
 use super::unlock;
 use crate::crypto::{DataKey, Stash, SystemRandom};
-use crate::keys::{KeyGroup, KeyGroups};
+use crate::keys::KeyGroups;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -27,18 +28,13 @@ pub struct Rotate {
     pub types: Types,
     #[command(flatten)]
     pub unlocking: Unlocking,
-    /// age recipients to be added to the first key group, separated by commas.
-    #[arg(long, value_name = "RECIPIENTS")]
-    pub add_age: Option<String>,
-    /// age recipients to be removed, separated by commas.
-    #[arg(long, value_name = "RECIPIENTS")]
-    pub rm_age: Option<String>,
-    /// PGP fingerprints to be added to the first key group, separated by commas.
-    #[arg(long, value_name = "FINGERPRINTS")]
-    pub add_pgp: Option<String>,
-    /// PGP fingerprints to be removed, separated by commas.
-    #[arg(long, value_name = "FINGERPRINTS")]
-    pub rm_pgp: Option<String>,
+    #[command(flatten)]
+    pub added: Added,
+    #[command(flatten)]
+    pub removed: Removed,
+    /// The encryption context of AWS keys that are added or removed: `name:value,name:value`.
+    #[arg(long, value_name = "CONTEXT", hide = true)]
+    pub encryption_context: Option<String>,
     /// The name by which the format is told, in the place of the file's own.
     #[arg(long, value_name = "NAME")]
     pub filename_override: Option<PathBuf>,
@@ -70,7 +66,7 @@ impl Rotate {
         let document = convert(context, &input, document)?;
         let cipher = unlocked.metadata.cipher();
         let mut metadata = unlocked.metadata;
-        self.change_keys(&mut metadata.keys)?;
+        self.change_keys(&input.name, &mut metadata.keys)?;
         let data_key = DataKey::generate(&mut SystemRandom)
             .map_err(|error| Failure::new(Status::General, error))?;
         context.wrap(&mut metadata.keys, &data_key)?;
@@ -96,8 +92,7 @@ impl Rotate {
         if failure.status != Status::NoFile {
             return failure;
         }
-        let lists = [&self.add_age, &self.rm_age, &self.add_pgp, &self.rm_pgp];
-        let changes_keys = lists.iter().any(|list| list.is_some());
+        let changes_keys = !(self.added.is_empty() && self.removed.is_empty());
         Failure {
             status: match (changes_keys, self.old_form) {
                 (true, _) => Status::MissingForKeys,
@@ -108,12 +103,24 @@ impl Rotate {
         }
     }
 
-    fn change_keys(&self, keys: &mut KeyGroups) -> Outcome {
-        let gone = listed(self.rm_pgp.as_deref(), self.rm_age.as_deref())?;
-        for group in &mut keys.groups {
-            group.retain(|key| !gone.iter().any(|gone| gone.is_same_as(&**key)));
+    fn change_keys(&self, name: &str, keys: &mut KeyGroups) -> Outcome {
+        let aws = configuration::aws_options(
+            self.encryption_context.as_deref(),
+            None,
+            self.added.names("kms") || self.removed.names("kms"),
+        )?;
+        let new = self.added.keys(&aws)?;
+        for (kind, id) in self.removed.ids(&aws) {
+            let before = keys.groups.iter().flatten().count();
+            for group in &mut keys.groups {
+                group.retain(|key| (key.provider(), key.id()) != (kind, &id));
+            }
+            if keys.groups.iter().flatten().count() == before {
+                warn(format!(
+                    "{name}: there is no {kind} key {id:?} to be removed"
+                ));
+            }
         }
-        let new = listed(self.add_pgp.as_deref(), self.add_age.as_deref())?;
         if keys.groups.is_empty() {
             keys.groups.push(Vec::new());
         }
@@ -124,11 +131,4 @@ impl Rotate {
         }
         Ok(())
     }
-}
-
-/// The keys of both lists, in the order in which sops adds them.
-fn listed(pgp: Option<&str>, age: Option<&str>) -> Outcome<KeyGroup> {
-    let mut keys = keys_of("pgp", pgp.unwrap_or_default())?;
-    keys.extend(keys_of("age", age.unwrap_or_default())?);
-    Ok(keys)
 }

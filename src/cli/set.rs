@@ -90,7 +90,7 @@ impl Set {
     fn text(&self) -> Outcome<Zeroizing<Vec<u8>>> {
         let value = self.value.as_deref().unwrap_or_default();
         let failed =
-            |error| Failure::new(Status::BadSet, format!("cannot read the value: {error}"));
+            |error| Failure::new(Status::General, format!("cannot read the value: {error}"));
         if self.value_stdin {
             input::standard_input().map_err(failed)
         } else if self.value_file {

@@ -1,17 +1,13 @@
 //! Opening an encrypted file: its metadata, its data key, its text.
 
 use super::Context;
-use super::args::{Unlocking, comma_list};
+use super::args::Unlocking;
 use super::failure::{Failure, Outcome, Status, warn};
-use super::gpg::GpgProgram;
-use super::identities::{self, Content, Source};
 use super::input::{self, Input};
-use super::plugins::PathPlugins;
-use super::prompt::Terminal;
+use super::keyring::Keyring;
 use crate::crypto::{DataKey, Stash};
 use crate::decrypt::{DecryptOptions, decrypt};
 use crate::document::{Data, Document};
-use crate::keys::{AgeIdentities, DEFAULT_ORDER, IdentitySource, Unlocker};
 use crate::metadata::{Metadata, MetadataError};
 use crate::store::Store;
 use zeroize::Zeroizing;
@@ -73,7 +69,10 @@ fn say_ignored(name: &str, document: &Document) {
 /// # Errors
 /// Where the file is not encrypted, or no key opens it.
 pub fn unlock(context: &Context, input: &mut Input, flags: &Unlocking) -> Outcome<Unlocked> {
-    let document = input.parse()?;
+    // As with sops: what is no encrypted file of its format has no status of its own.
+    let document = input
+        .parse()
+        .map_err(|failure| failure.with(Status::General))?;
     let metadata = metadata(&input.name, input.store, &document)?;
     say_ignored(&input.name, &document);
     let data_key = data_key(context, &input.name, &metadata, flags)?;
@@ -94,67 +93,7 @@ pub fn data_key(
     metadata: &Metadata,
     flags: &Unlocking,
 ) -> Outcome<DataKey> {
-    let order = decryption_order(flags)?;
-    let environment = &context.environment;
-    let keys = metadata.keys.groups.iter().flatten();
-    let recipients: Vec<&str> = keys
-        .filter(|key| key.provider() == "age")
-        .map(|key| key.id())
-        .collect();
-    let commands = recipients
-        .iter()
-        .flat_map(|recipient| identities::from_commands(environment, Some(*recipient)));
-    let mut identities = identities_of(identities::at_hand(environment).chain(commands));
-    let unlocker = Unlocker {
-        gpg: Some(&mut GpgProgram::new(environment)),
-        plugins: Some(&mut PathPlugins::new(environment)),
-        opened: Some(&mut context.opened.borrow_mut()),
-        prompt: Some(&mut Terminal::new(environment)),
-        ..Unlocker::new(&mut identities)
-    };
-    metadata
-        .keys
-        .unwrap_data_key(&order, unlocker)
-        .map_err(|error| {
-            let lacks_identity = !recipients.is_empty() && error.lacks_identity();
-            let failure = Failure::from(error).of(name);
-            if !lacks_identity {
-                return failure;
-            }
-            failure.hint("no identity yet? `bulla keygen` makes one; then somebody who can open the file adds its recipient with `bulla updatekeys`")
-        })
-}
-
-/// The age identities in `sources`.
-pub fn identities_of(sources: impl Iterator<Item = Source>) -> AgeIdentities {
-    AgeIdentities::load(sources.map(|source| {
-        if let Some(exposed) = &source.warning {
-            warn(exposed);
-        }
-        let origin = source.origin;
-        match source.content {
-            Content::Text(bytes) => IdentitySource::sniffed(origin, bytes),
-            Content::Missing => IdentitySource::Missing { origin },
-            Content::Failed(error) => IdentitySource::Failed {
-                origin,
-                why: error.to_string(),
-            },
-        }
-    }))
-}
-
-fn decryption_order(flags: &Unlocking) -> Outcome<Vec<String>> {
-    let Some(order) = &flags.decryption_order else {
-        return Ok(DEFAULT_ORDER.map(String::from).to_vec());
-    };
-    let order = comma_list(order);
-    for (i, word) in order.iter().enumerate() {
-        if order[..i].contains(word) {
-            let message = format!("the decryption order names {word} twice");
-            return Err(Failure::new(Status::DuplicateOrder, message));
-        }
-    }
-    Ok(order)
+    Keyring::new(context, flags)?.data_key(name, &metadata.keys)
 }
 
 impl Unlocked {

@@ -5,6 +5,9 @@ use super::configuration;
 use super::encrypt::SealingFlags;
 use super::failure::{Failure, Outcome, Status, note};
 use super::input::{Input, Purpose};
+use super::keyring::Keyring;
+use super::names::Names;
+use super::rekey::Rekeying;
 use super::{Context, output, prompt, save, unlock};
 use crate::keys::KeyGroups;
 use clap::Args;
@@ -36,11 +39,13 @@ impl Updatekeys {
     pub fn run(self, context: &Context) -> Outcome {
         match self.files.as_slice() {
             [] => Err(super::no_file()),
-            [file] => self.update(context, file),
+            [file] => self.update(context, file, &mut Keyring::new(context, &self.unlocking)?),
             files => {
+                // one for all, so that nobody is asked for a passphrase twice
+                let mut keyring = Keyring::new(context, &self.unlocking)?;
                 let mut failed = 0;
                 for file in files {
-                    if let Err(failure) = self.update(context, file) {
+                    if let Err(failure) = self.update(context, file, &mut keyring) {
                         failure.print();
                         failed += 1;
                     }
@@ -54,11 +59,11 @@ impl Updatekeys {
         }
     }
 
-    fn update(&self, context: &Context, file: &Path) -> Outcome {
+    fn update(&self, context: &Context, file: &Path, keyring: &mut Keyring<'_>) -> Outcome {
         let mut input = Input::read(context, Some(file), &self.types, None, Purpose::Change)
             .map_err(general)?;
         let document = input.parse().map_err(general)?;
-        let mut metadata = unlock::metadata(&input.name, input.store, &document)?;
+        let metadata = unlock::metadata(&input.name, input.store, &document)?;
         let plan = configuration::rule_plan(
             context,
             file,
@@ -76,18 +81,20 @@ impl Updatekeys {
             note(format!("{}: already up to date", input.name));
             return Ok(());
         }
-        if !self.confirmed(&input.name, &metadata.keys, &wanted)? {
+        let names = Names::near(context, file);
+        if !self.confirmed(&input.name, &metadata.keys, &wanted, &names)? {
             return Ok(());
         }
-        let data_key = unlock::data_key(context, &input.name, &metadata, &self.unlocking)?;
-        context.wrap(&mut wanted, &data_key)?;
+        let data_key = keyring.data_key(&input.name, &metadata.keys)?;
         let removed = removes(&metadata.keys, &wanted);
-        metadata.keys = wanted;
-        let (data, layout) = (metadata.to_data(), input.layout(context));
-        let text = input
-            .store
-            .with_metadata(&document, &data, layout, context.parsing())
-            .map_err(|error| Failure::new(Status::Unreadable, error).of(&input.name))?;
+        let rekeying = Rekeying {
+            context,
+            input: &input,
+            document: &document,
+            metadata: &metadata,
+            data_key: &data_key,
+        };
+        let text = rekeying.text(wanted, keyring)?;
         save::write_back(context, &input, &text)?;
         note(format!("{}: recipients updated", input.name));
         if removed {
@@ -101,10 +108,16 @@ impl Updatekeys {
     }
 
     /// Shows what will change, and asks.
-    fn confirmed(&self, name: &str, old: &KeyGroups, new: &KeyGroups) -> Outcome<bool> {
+    fn confirmed(
+        &self,
+        name: &str,
+        old: &KeyGroups,
+        new: &KeyGroups,
+        names: &Names,
+    ) -> Outcome<bool> {
         let text = format!(
             "{name}: the following changes will be made to the key groups:\n{}",
-            difference(old, new)
+            difference(old, new, names)
         );
         output::stdout(text.as_bytes()).map_err(|error| Failure::new(Status::Unwritable, error))?;
         if self.yes {
@@ -116,10 +129,7 @@ impl Updatekeys {
 }
 
 fn general(failure: Failure) -> Failure {
-    Failure {
-        status: Status::General,
-        ..failure
-    }
+    failure.with(Status::General)
 }
 
 fn removes(old: &KeyGroups, new: &KeyGroups) -> bool {
@@ -127,8 +137,9 @@ fn removes(old: &KeyGroups, new: &KeyGroups) -> bool {
     old.ids().concat().iter().any(|id| !new.contains(id))
 }
 
-/// The difference of key groups as sops shows it: `+++` for what comes, `---` for what goes.
-fn difference(old: &KeyGroups, new: &KeyGroups) -> String {
+/// The difference of key groups as sops shows it: `+++` for what comes, `---` for what goes. Behind
+/// a key its name.
+fn difference(old: &KeyGroups, new: &KeyGroups, names: &Names) -> String {
     let mut text = String::new();
     match (threshold(old), threshold(new)) {
         (0, 0) => {}
@@ -144,13 +155,13 @@ fn difference(old: &KeyGroups, new: &KeyGroups) -> String {
         let old = old.get(i).map_or(&[][..], |ids| ids);
         let new = new.get(i).map_or(&[][..], |ids| ids);
         for id in new.iter().filter(|id| old.contains(id)) {
-            line(&mut text, "    ", id);
+            line(&mut text, "    ", names.label(id));
         }
         for id in new.iter().filter(|id| !old.contains(id)) {
-            line(&mut text, "+++ ", id);
+            line(&mut text, "+++ ", names.label(id));
         }
         for id in old.iter().filter(|id| !new.contains(id)) {
-            line(&mut text, "--- ", id);
+            line(&mut text, "--- ", names.label(id));
         }
     }
     text

@@ -59,6 +59,7 @@ impl User {
         setgroups(&groups).map_err(failed)?;
         setgid(self.group).map_err(failed)?;
         setuid(self.id).map_err(failed)?;
+        super::process::harden_again();
         let is_so = geteuid() == self.id && getegid() == self.group;
         let regains_root = !self.id.is_root() && setuid(nix::unistd::ROOT).is_ok();
         if !is_so || regains_root {

@@ -49,6 +49,44 @@ pub enum Problem {
         /// The name in the file.
         name: String,
     },
+    /// A word that is no name and no recipient.
+    #[error("there is no recipient or group called {name:?}{}", meant(.suggestion.as_deref()))]
+    UnknownName {
+        /// The word.
+        name: String,
+        /// A name that is like it.
+        suggestion: Option<String>,
+    },
+    /// A text that is not shown, as it may be a secret.
+    #[error(
+        "what stands there is neither a name nor a recipient whose kind can be told \
+         (age1…, ssh-…, a fingerprint, an ARN; else say it: {{pgp: …}})"
+    )]
+    NoRecipient,
+    /// A key of `recipients` or `groups` that cannot be a name.
+    #[error(
+        "a name is made of at most 64 letters, digits and . _ - @ / + and does not look like a key"
+    )]
+    Name,
+    /// A name that stands for two things.
+    #[error("{name:?} is defined already")]
+    NameTwice {
+        /// The name.
+        name: String,
+    },
+    /// Groups that hold one another.
+    #[error("groups go in a circle: {}", .circle.join(" -> "))]
+    Circle {
+        /// The groups, the first once more at the end.
+        circle: Vec<String>,
+    },
+    /// `bulla.recipients` in a rule that has key groups.
+    #[error("key_groups stand beside it: write it into one of them")]
+    BesideGroups,
+}
+
+fn meant(suggestion: Option<&str>) -> String {
+    suggestion.map_or_else(String::new, |name| format!("; did you mean {name:?}?"))
 }
 
 fn hint(expected: &str, found: &str) -> &'static str {
@@ -104,6 +142,14 @@ impl fmt::Display for Place {
 
 type Read<T> = Result<T, ConfigError>;
 
+#[cfg(test)]
+thread_local! {
+    /// Every place that was asked for.
+    pub(super) static ASKED: std::cell::RefCell<Vec<String>> = const {
+        std::cell::RefCell::new(Vec::new())
+    };
+}
+
 /// The entries of a mapping that have not been asked for yet.
 pub(super) struct Fields<'d> {
     place: Place,
@@ -137,6 +183,8 @@ impl<'d> Fields<'d> {
 
     /// The value of `name`; a null is no value.
     pub(super) fn take(&mut self, name: &str) -> Option<&'d Data> {
+        #[cfg(test)]
+        ASKED.with_borrow_mut(|asked| asked.push(self.place(name).0));
         let at = self
             .entries
             .iter()
@@ -222,6 +270,15 @@ impl<'d> Fields<'d> {
     pub(super) fn rest(self) -> Vec<(Vec<u8>, Data)> {
         let owned = |(key, value): (&[u8], &Data)| (key.to_vec(), value.clone());
         self.entries.into_iter().map(owned).collect()
+    }
+
+    /// Every entry with its place.
+    pub(super) fn entries(self) -> impl Iterator<Item = (&'d [u8], &'d Data, Place)> {
+        let Self { place, entries } = self;
+        entries.into_iter().map(move |(key, value)| {
+            let place = place.key(&String::from_utf8_lossy(key));
+            (key, value, place)
+        })
     }
 
     /// Tells the places of what has not been asked for.

@@ -3,18 +3,25 @@
 //! Knows no disk and no key: paths are compared as texts, recipients are kept as they
 //! are written. Unknown keys are ignored, but remembered for a linter.
 
+mod directory;
+mod expand;
 mod fields;
 mod lint;
 mod paths;
 mod rule;
+mod schema;
 
+pub use directory::{Directory, Named};
+pub use expand::Edit;
 pub use fields::{ConfigError, Place, Problem};
 pub use lint::secret_like;
 pub use paths::{candidates, clean, companion, subject};
 pub use rule::{CIPHERS, Rule, RuleKey};
+pub use schema::schema;
 
 use crate::document::{Data, Type};
 use fields::Fields;
+use rule::Reader;
 use std::path::Path;
 
 /// A configuration file that has been read.
@@ -27,6 +34,8 @@ pub struct Config {
     pub destination_rules: Option<Data>,
     /// How formats are laid out.
     pub stores: Stores,
+    /// Names for recipients.
+    pub names: Directory,
     /// Keys that mean nothing here, as paths inside the file.
     pub unknown: Vec<String>,
     /// Keys without effect, because `key_groups` beside them replace them.
@@ -127,10 +136,19 @@ fn read(data: &Data) -> Result<Config, ConfigError> {
     let mut root = Fields::new(data, Place::default())?;
     config.stores = stores(&mut root, &mut config.unknown)?;
     config.destination_rules = root.take("destination_rules").cloned();
+    if let Some(mut own) = root.mapping("bulla")? {
+        config.names = Directory::read(&mut own)?;
+        own.finish(&mut config.unknown);
+    }
     if let Some(items) = root.list("creation_rules")? {
         let mut rules = Vec::with_capacity(items.len());
         for (item, place) in items {
-            let rule = rule::read(item, place, &mut config.unknown, &mut config.ignored)?;
+            let rule = Reader {
+                names: &config.names,
+                unknown: &mut config.unknown,
+                ignored: &mut config.ignored,
+            }
+            .rule(item, place)?;
             rules.push(rule);
         }
         config.creation_rules = Some(rules);

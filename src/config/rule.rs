@@ -1,5 +1,6 @@
 //! One creation rule: the files it is for, the keys and selectors they get.
 
+use super::directory::{Directory, texts};
 use super::fields::{ConfigError, Fields, Place, Problem, list, mistyped, text};
 use crate::document::Data;
 use crate::metadata::re2::Pattern;
@@ -47,7 +48,7 @@ type Read<T> = Result<T, ConfigError>;
 
 /// How the texts of a flat field are separated from what surrounds them.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Spaces {
+pub(super) enum Spaces {
     /// Around a text.
     Trim,
     /// Everywhere in it.
@@ -55,7 +56,7 @@ enum Spaces {
 }
 
 /// The flat fields in their order: field, provider, what happens to spaces.
-const FLAT_FIELDS: [(&str, &str, Spaces); 7] = [
+pub(super) const FLAT_FIELDS: [(&str, &str, Spaces); 7] = [
     ("age", "age", Spaces::Trim),
     ("pgp", "pgp", Spaces::Drop),
     ("kms", "kms", Spaces::Drop),
@@ -65,31 +66,133 @@ const FLAT_FIELDS: [(&str, &str, Spaces); 7] = [
     ("hc_vault_transit_uri", "hc_vault", Spaces::Trim),
 ];
 
-/// Reads a rule.
-pub(super) fn read(
-    data: &Data,
-    place: Place,
-    unknown: &mut Vec<String>,
-    ignored: &mut Vec<String>,
-) -> Read<Rule> {
-    let mut fields = Fields::new(data, place)?;
-    let threshold = fields.number("shamir_threshold", 0)?.unwrap_or(0);
-    let mut rule = Rule {
-        path_regex: path_regex(&mut fields)?,
-        groups: groups(&mut fields, unknown, ignored)?,
-        shamir_threshold: usize::try_from(threshold).unwrap_or(usize::MAX),
-        selection: selection(&mut fields)?,
-        mac_only_encrypted: fields.truth("mac_only_encrypted")?,
-        cipher: cipher(&mut fields)?,
-        require_seal: false,
-        bulla: Vec::new(),
-    };
-    if let Some(mut own) = fields.mapping("bulla")? {
-        rule.require_seal = own.truth("require_seal")?;
-        rule.bulla = own.rest();
+/// What reading a rule takes, and what it finds besides.
+pub(super) struct Reader<'a> {
+    /// Names that stand for recipients.
+    pub(super) names: &'a Directory,
+    /// Keys that mean nothing.
+    pub(super) unknown: &'a mut Vec<String>,
+    /// Keys without effect.
+    pub(super) ignored: &'a mut Vec<String>,
+}
+
+impl Reader<'_> {
+    /// Reads a rule.
+    pub(super) fn rule(&mut self, data: &Data, place: Place) -> Read<Rule> {
+        let mut fields = Fields::new(data, place)?;
+        let threshold = fields.number("shamir_threshold", 0)?.unwrap_or(0);
+        let path_regex = path_regex(&mut fields)?;
+        let (groups, own) = self.groups(&mut fields)?;
+        let mut rule = Rule {
+            path_regex,
+            groups,
+            shamir_threshold: usize::try_from(threshold).unwrap_or(usize::MAX),
+            selection: selection(&mut fields)?,
+            mac_only_encrypted: fields.truth("mac_only_encrypted")?,
+            cipher: cipher(&mut fields)?,
+            require_seal: false,
+            bulla: Vec::new(),
+        };
+        if let Some(mut own) = own {
+            rule.require_seal = own.truth("require_seal")?;
+            rule.bulla = own.rest();
+        }
+        fields.finish(self.unknown);
+        Ok(rule)
     }
-    fields.finish(unknown);
-    Ok(rule)
+
+    /// The key groups; where there are none, one group of the flat fields. Also what is left of
+    /// the rule's own `bulla`.
+    #[allow(clippy::type_complexity, reason = "a pair that is taken apart at once")]
+    fn groups<'d>(
+        &mut self,
+        fields: &mut Fields<'d>,
+    ) -> Read<(Vec<Vec<RuleKey>>, Option<Fields<'d>>)> {
+        let given = fields.list("key_groups")?.unwrap_or_default();
+        let mut own = fields.mapping("bulla")?;
+        if given.is_empty() {
+            let mut keys = flat_group(fields, self.names)?;
+            if let Some(own) = &mut own {
+                add(&mut keys, self.named(own)?);
+            }
+            return Ok((vec![keys], own));
+        }
+        if let Some(own) = &mut own
+            && own.take("recipients").is_some()
+        {
+            let place = own.place("recipients");
+            return Err(ConfigError::new(place, Problem::BesideGroups));
+        }
+        for name in FLAT_FIELDS.iter().map(|flat| flat.0).chain(["aws_profile"]) {
+            if fields.take(name).is_some() {
+                self.ignored.push(fields.place(name).to_string());
+            }
+        }
+        let groups = given
+            .into_iter()
+            .map(|(data, place)| self.group(data, place));
+        Ok((groups.collect::<Read<_>>()?, own))
+    }
+
+    /// The keys that `bulla.recipients` names.
+    fn named(&self, own: &mut Fields<'_>) -> Read<Vec<RuleKey>> {
+        let place = own.place("recipients");
+        match own.take("recipients") {
+            None => Ok(Vec::new()),
+            Some(data) => self.names.keys(&texts(data, place)?),
+        }
+    }
+
+    /// A key group: those it merges first, then its own keys, each once. As deep as a store nests.
+    fn group(&mut self, data: &Data, place: Place) -> Read<Vec<RuleKey>> {
+        let mut fields = Fields::new(data, place)?;
+        let mut keys = Vec::new();
+        for (item, place) in fields.list("merge")?.unwrap_or_default() {
+            keys.extend(self.group(item, place)?);
+        }
+        for (field, provider, spaces) in FLAT_FIELDS {
+            let name = group_field(field, provider);
+            for (item, place) in fields.list(name)?.unwrap_or_default() {
+                let unknown = &mut *self.unknown;
+                match provider {
+                    "kms" => keys.push(kms_key(item, place, unknown)?),
+                    "gcp_kms" => {
+                        keys.push(named_key(provider, "resource_id", item, place, unknown)?);
+                    }
+                    "hckms" => keys.push(named_key(provider, "key_id", item, place, unknown)?),
+                    "azure_keyvault" => keys.push(azure_key(item, place, unknown)?),
+                    _ => {
+                        let text = text(item, place)?;
+                        keys.extend(plain_keys(provider, text, spaces, self.names));
+                    }
+                }
+            }
+        }
+        if let Some(mut own) = fields.mapping("bulla")? {
+            keys.extend(self.named(&mut own)?);
+            own.finish(self.unknown);
+        }
+        fields.finish(self.unknown);
+        Ok(each_once(keys))
+    }
+}
+
+/// Inside of a group a field is called like its provider.
+pub(super) fn group_field(field: &'static str, provider: &'static str) -> &'static str {
+    if provider == "hc_vault" {
+        provider
+    } else {
+        field
+    }
+}
+
+/// Adds keys that are not there.
+fn add(keys: &mut Vec<RuleKey>, more: Vec<RuleKey>) {
+    for key in more {
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
 }
 
 fn path_regex(fields: &mut Fields<'_>) -> Read<Option<Pattern>> {
@@ -121,26 +224,36 @@ fn cipher(fields: &mut Fields<'_>) -> Read<Option<&'static str>> {
     })
 }
 
-/// The key groups; where there are none, one group of the flat fields.
-fn groups(
-    fields: &mut Fields<'_>,
-    unknown: &mut Vec<String>,
-    ignored: &mut Vec<String>,
-) -> Read<Vec<Vec<RuleKey>>> {
-    let given = fields.list("key_groups")?.unwrap_or_default();
-    if given.is_empty() {
-        return Ok(vec![flat_group(fields)?]);
+/// The keys that lists by kind name, for somebody who has several.
+pub(super) fn named_keys(mut fields: Fields<'_>) -> Read<Vec<RuleKey>> {
+    let keys = flat_group(&mut fields, &Directory::default())?;
+    let place = fields.own_place();
+    let mut unknown = Vec::new();
+    fields.finish(&mut unknown);
+    if keys.is_empty() || !unknown.is_empty() {
+        return Err(ConfigError::new(place, Problem::NoRecipient));
     }
-    for name in FLAT_FIELDS.iter().map(|flat| flat.0).chain(["aws_profile"]) {
-        if fields.take(name).is_some() {
-            ignored.push(fields.place(name).to_string());
-        }
-    }
-    let read = |(data, place)| group(data, place, unknown);
-    given.into_iter().map(read).collect()
+    Ok(keys)
 }
 
-fn flat_group(fields: &mut Fields<'_>) -> Read<Vec<RuleKey>> {
+/// The key that a text names, where the text alone tells its kind.
+pub(super) fn literal_key(text: &str) -> Option<RuleKey> {
+    let is_fingerprint = text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let (provider, id) = match text {
+        _ if text.starts_with("age1") || text.starts_with("ssh-") => ("age", text.to_owned()),
+        _ if text.starts_with("arn:") => ("kms", text.replace(' ', "")),
+        _ if text.starts_with("projects/") => ("gcp_kms", text.replace(' ', "")),
+        _ if is_fingerprint => ("pgp", text.to_owned()),
+        _ => return None,
+    };
+    Some(RuleKey {
+        provider,
+        id,
+        extra: extra([]),
+    })
+}
+
+fn flat_group(fields: &mut Fields<'_>, names: &Directory) -> Read<Vec<RuleKey>> {
     let profile = fields.text("aws_profile")?;
     let mut keys = Vec::new();
     for (field, provider, spaces) in FLAT_FIELDS {
@@ -153,6 +266,10 @@ fn flat_group(fields: &mut Fields<'_>) -> Read<Vec<RuleKey>> {
             .map(|id| id.trim().to_owned())
             .filter(|id| !id.is_empty())
         {
+            if let Some(known) = names.resolve(&id) {
+                add(&mut keys, known.to_vec());
+                continue;
+            }
             let profile = profile.filter(|_| provider == "kms");
             keys.push(RuleKey {
                 provider,
@@ -187,35 +304,8 @@ fn texts_of(items: Vec<(&Data, Place)>) -> Read<Vec<&str>> {
         .collect()
 }
 
-/// A key group: those it merges first, then its own keys, each once. As deep as a store nests.
-fn group(data: &Data, place: Place, unknown: &mut Vec<String>) -> Read<Vec<RuleKey>> {
-    let mut fields = Fields::new(data, place)?;
-    let mut keys = Vec::new();
-    for (item, place) in fields.list("merge")?.unwrap_or_default() {
-        keys.extend(group(item, place, unknown)?);
-    }
-    for (field, provider, spaces) in FLAT_FIELDS {
-        // Inside of a group the field is called like its provider.
-        let name = if provider == "hc_vault" {
-            provider
-        } else {
-            field
-        };
-        for (item, place) in fields.list(name)?.unwrap_or_default() {
-            match provider {
-                "kms" => keys.push(kms_key(item, place, unknown)?),
-                "gcp_kms" => keys.push(named_key(provider, "resource_id", item, place, unknown)?),
-                "hckms" => keys.push(named_key(provider, "key_id", item, place, unknown)?),
-                "azure_keyvault" => keys.push(azure_key(item, place, unknown)?),
-                _ => keys.extend(plain_keys(provider, text(item, place)?, spaces)),
-            }
-        }
-    }
-    fields.finish(unknown);
-    Ok(each_once(keys))
-}
-
-fn each_once(keys: Vec<RuleKey>) -> Vec<RuleKey> {
+/// The keys without those that stood before.
+pub(super) fn each_once(keys: Vec<RuleKey>) -> Vec<RuleKey> {
     let mut kept: Vec<RuleKey> = Vec::with_capacity(keys.len());
     for key in keys {
         if !kept.contains(&key) {
@@ -226,21 +316,31 @@ fn each_once(keys: Vec<RuleKey>) -> Vec<RuleKey> {
 }
 
 /// The keys of an item that is a text: only for `age` may it hold several.
-fn plain_keys(provider: &'static str, text: &str, spaces: Spaces) -> Vec<RuleKey> {
+fn plain_keys(
+    provider: &'static str,
+    text: &str,
+    spaces: Spaces,
+    names: &Directory,
+) -> Vec<RuleKey> {
     let ids: Vec<&str> = match provider {
         "age" => text.split(',').collect(),
         _ => vec![text],
     };
     let trimmed = ids.into_iter().map(str::trim).filter(|id| !id.is_empty());
+    let key = |id: &str| RuleKey {
+        provider,
+        id: if spaces == Spaces::Drop {
+            id.replace(' ', "")
+        } else {
+            id.to_owned()
+        },
+        extra: extra([]),
+    };
     trimmed
-        .map(|id| RuleKey {
-            provider,
-            id: if spaces == Spaces::Drop {
-                id.replace(' ', "")
-            } else {
-                id.to_owned()
-            },
-            extra: extra([]),
+        .flat_map(|id| {
+            names
+                .resolve(id)
+                .map_or_else(|| vec![key(id)], <[_]>::to_vec)
         })
         .collect()
 }
@@ -330,13 +430,17 @@ mod tests {
 
     /// Reads one rule; its unknown and its ignored keys beside it.
     fn parse(text: &str) -> Read<(Rule, Vec<String>)> {
+        parse_with(&Directory::default(), text)
+    }
+
+    fn parse_with(names: &Directory, text: &str) -> Read<(Rule, Vec<String>)> {
         let (mut unknown, mut ignored) = (Vec::new(), Vec::new());
-        let rule = read(
-            &test_yaml::read(text),
-            Place::default(),
-            &mut unknown,
-            &mut ignored,
-        )?;
+        let mut reader = Reader {
+            names,
+            unknown: &mut unknown,
+            ignored: &mut ignored,
+        };
+        let rule = reader.rule(&test_yaml::read(text), Place::default())?;
         assert_eq!(unknown, [""; 0]);
         Ok((rule, ignored))
     }
@@ -480,6 +584,61 @@ mod tests {
         assert!(rule.mac_only_encrypted && rule.require_seal);
         assert_eq!(rule.cipher, Some("XCHACHA20_POLY1305"));
         assert_eq!(rule.bulla.len(), 1);
+    }
+
+    fn directory() -> Directory {
+        let data = test_yaml::read(
+            "recipients: {alice: age1a, bob: {pgp: F1}}\ngroups: {ops: [alice, bob]}",
+        );
+        let mut fields = Fields::new(&data, Place::default()).unwrap();
+        Directory::read(&mut fields).unwrap()
+    }
+
+    fn keys_with_names(text: &str) -> Vec<Vec<String>> {
+        let (rule, _) = parse_with(&directory(), text).unwrap();
+        let shown = |key: &RuleKey| format!("{}:{}", key.provider, key.id);
+        let groups = rule.groups.iter();
+        groups
+            .map(|keys| keys.iter().map(shown).collect())
+            .collect()
+    }
+
+    #[test]
+    fn names_stand_where_recipients_do() {
+        assert_eq!(
+            keys_with_names("age: [alice, age1x]"),
+            [["age:age1a", "age:age1x"]]
+        );
+        assert_eq!(
+            keys_with_names("age: 'ops, age1x'"),
+            [["age:age1a", "pgp:F1", "age:age1x"]]
+        );
+        assert_eq!(
+            keys_with_names("key_groups: [{age: [alice]}, {pgp: [bob]}]"),
+            [["age:age1a"], ["pgp:F1"]]
+        );
+    }
+
+    #[test]
+    fn names_beside_plain_fields_add_to_them() {
+        assert_eq!(
+            keys_with_names("age: age1a\nbulla: {recipients: [ops, age1y]}"),
+            [["age:age1a", "pgp:F1", "age:age1y"]]
+        );
+        assert_eq!(
+            keys_with_names("key_groups: [{age: [age1x], bulla: {recipients: bob}}]"),
+            [["age:age1x", "pgp:F1"]]
+        );
+        let error = parse_with(
+            &directory(),
+            "key_groups: [{age: [a]}]\nbulla: {recipients: [ops]}",
+        );
+        assert_eq!(error.unwrap_err().problem, Problem::BesideGroups);
+        let error = parse_with(&directory(), "bulla: {recipients: [bop]}").unwrap_err();
+        assert_eq!(
+            error.problem.to_string(),
+            "there is no recipient or group called \"bop\"; did you mean \"bob\"?"
+        );
     }
 
     #[test]

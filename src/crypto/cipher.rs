@@ -3,7 +3,8 @@
 //! The only code that encrypts. Nonces are drawn here, never passed in, so that
 //! none can be used twice; every length and every byte of a token is taken as hostile.
 
-use super::{DataKey, Nonces, RandomError, Token, TokenType, gcm, secret};
+use super::{DataKey, Nonces, RandomError, Token, TokenType, gcm};
+use crate::document::secret;
 use aes_gcm::aead::{AeadInOut, KeyInit, consts::U32, inout::InOutBuf};
 use aes_gcm::{AesGcm, aes::Aes256};
 use base64::Engine as _;

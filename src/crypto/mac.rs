@@ -1,7 +1,7 @@
 //! The MAC of a file: SHA-512 over the canonical text of its values, without
 //! names, lengths or separators.
 
-use super::secret;
+use crate::document::secret;
 use sha2::{Digest as _, Sha512};
 use std::fmt;
 use subtle::ConstantTimeEq;

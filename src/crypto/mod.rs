@@ -11,7 +11,6 @@ mod hmac;
 mod mac;
 mod nonces;
 mod random;
-mod secret;
 pub mod shamir;
 mod stash;
 mod token;

@@ -1,7 +1,8 @@
 //! The tokens of an opened file, for the values that did not change: so these
 //! keep their token to the byte, and a diff shows what changed and nothing else.
 
-use super::{TokenType, secret};
+use super::TokenType;
+use crate::document::secret;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::Range;

@@ -99,13 +99,15 @@ impl Document {
     fn entries_data(&self, id: NodeId) -> Vec<(Vec<u8>, Data)> {
         let mut entries = Vec::new();
         let mut key = Vec::new();
+        let mut is_shadowed = false;
         for child in self.children(id) {
             let node = self.node(child);
             if node.kind == Kind::Comment {
                 entries.push((Vec::new(), self.data(child)));
             } else if node.is_key {
                 key = self.key_text(child).to_vec();
-            } else {
+                is_shadowed = node.inline;
+            } else if !is_shadowed {
                 entries.push((std::mem::take(&mut key), self.data(child)));
             }
         }
@@ -126,11 +128,14 @@ impl Document {
     }
 
     /// What names a key in messages and spellings: its text; behind `? ` where it is no string,
-    /// because `1` and `"1"` are two keys.
+    /// because `1` and `"1"` are two keys; before `(shadowed)` where a later one takes its place.
     #[must_use]
     pub fn key_name(&self, id: NodeId) -> Cow<'_, [u8]> {
         let key = self.node(self.node(id).target);
         let text = self.key_text(id);
+        if self.node(id).inline {
+            return Cow::Owned([text, b" (shadowed)"].concat());
+        }
         if key.kind == Kind::Scalar && key.ty == Type::Str {
             Cow::Borrowed(text)
         } else {

@@ -7,6 +7,7 @@ mod data;
 mod float;
 mod path;
 pub mod scalar;
+pub(crate) mod secret;
 pub mod share;
 mod splice;
 pub mod time;
@@ -146,7 +147,8 @@ pub struct Node {
     pub is_key: bool,
     /// True inside a flow collection, where a line end does not end a value.
     pub in_flow: bool,
-    /// True for a comment on the line of its value.
+    /// True for a comment on the line of its value; and for a key that a later one of the same
+    /// name shadows, where the format takes the last.
     pub inline: bool,
     /// True where `text_span` is one of [`Document::cooked`].
     pub is_cooked: bool,
@@ -234,6 +236,8 @@ pub enum BeyondSops {
     Number,
     /// A byte order mark, where sops reads none.
     Mark,
+    /// What the format's strict form, which sops reads, does not have: a comment in JSON.
+    Dialect,
 }
 
 /// A parsed text.

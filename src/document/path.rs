@@ -120,7 +120,10 @@ impl Document {
         match (self.node(id).kind, step) {
             (Kind::Mapping, Step::Key(key)) => self
                 .children(id)
-                .skip_while(|&c| !self.node(c).is_key || self.key_text(c) != &key[..])
+                .skip_while(|&c| {
+                    let node = self.node(c);
+                    !node.is_key || node.inline || self.key_text(c) != &key[..]
+                })
                 .find(|&c| !self.node(c).is_key && self.node(c).kind != Kind::Comment),
             (Kind::Sequence, Step::Index(index)) => self
                 .children(id)

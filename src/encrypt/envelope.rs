@@ -1,6 +1,7 @@
 //! A file that is one value: sealed where it stands in the new text, without a document in between.
 //! Beside the file there is only its encrypted form; the self-check reads that piece by piece.
 
+use super::check::read_back;
 use super::{EncryptError, Encrypted, Encryption, ascii};
 use crate::crypto::{DataKey, Digest, Mac, Nonces, SealError, Sealer, Token, TokenType};
 use crate::decrypt::{self, DecryptError, Place};
@@ -54,6 +55,7 @@ pub(super) fn encrypt(
     text.extend_from_slice(&envelope.tail(&metadata.to_data(), how.layout));
     let check = how.store.parse(Zeroizing::new(text), how.parsing);
     let encrypted = check.map_err(EncryptError::SelfCheckParse)?;
+    let metadata = read_back(how.store, &encrypted, &metadata)?;
     self_check(plaintext, &encrypted, &metadata, how.data_key, &mac)?;
     Ok(Encrypted {
         text: unwiped(encrypted.source),

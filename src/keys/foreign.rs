@@ -1,6 +1,6 @@
 //! Keys of a provider that this build does not have: kept as they are, shown, never opened.
 
-use super::{Cause, MasterKey, Unlocker, UnwrapError, Wrapper, field};
+use super::{AwsOptions, Cause, MasterKey, Unlocker, UnwrapError, Wrapper, field};
 use crate::document::Data;
 use zeroize::Zeroizing;
 
@@ -12,7 +12,34 @@ pub struct ForeignKey {
     data: Data,
 }
 
+/// Why a text names no key of a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected {expected}")]
+pub struct NameError {
+    /// What would have been right.
+    pub expected: &'static str,
+}
+
 impl ForeignKey {
+    /// The key that a text names, as a flag or a rule takes it. It holds nothing yet, and cannot:
+    /// it is there to be compared.
+    ///
+    /// # Errors
+    /// [`NameError`] where the text cannot be one.
+    pub fn named(provider: &'static str, text: &str, aws: &AwsOptions) -> Result<Self, NameError> {
+        let fields = match provider {
+            "kms" => kms_fields(&text.replace(' ', ""), aws),
+            "gcp_kms" => vec![("resource_id", Data::str(text.replace(' ', "")))],
+            "hckms" => vec![("key_id", Data::str(text.trim()))],
+            "azure_kv" => azure_fields(text.trim())?,
+            "hc_vault" => vault_fields(text.trim())?,
+            _ => vec![("fp", Data::str(text.replace(' ', "")))],
+        };
+        let fields = fields.into_iter();
+        let named = fields.map(|(name, data)| (name.as_bytes().to_vec(), data));
+        Ok(Self::new(provider, Data::Map(named.collect())))
+    }
+
     /// The key of an entry in the metadata list `provider`.
     #[must_use]
     pub fn new(provider: &'static str, data: Data) -> Self {
@@ -52,6 +79,65 @@ impl MasterKey for ForeignKey {
     fn boxed_clone(&self) -> Box<dyn MasterKey> {
         Box::new(self.clone())
     }
+}
+
+type Fields = Vec<(&'static str, Data)>;
+
+/// `ARN[+ROLE]`, with what the options add.
+fn kms_fields(text: &str, aws: &AwsOptions) -> Fields {
+    let role = text.find("+arn:").filter(|at| *at > 0);
+    let (arn, role) = role.map_or((text, ""), |at| (&text[..at], &text[at + 1..]));
+    let pairs = aws.context.iter();
+    let pairs = pairs.map(|(name, value)| (name.as_bytes().to_vec(), Data::str(value)));
+    vec![
+        ("arn", Data::str(arn)),
+        ("role", Data::str(role)),
+        ("context", Data::Map(pairs.collect())),
+        ("aws_profile", Data::str(&aws.profile)),
+    ]
+}
+
+/// `https://HOST/keys/NAME[/VERSION]`.
+fn azure_fields(url: &str) -> Result<Fields, NameError> {
+    let parts: Vec<&str> = url.split('/').collect();
+    let (host, name, version) = match parts[..] {
+        ["https:", "", host, "keys", name] => (host, name, ""),
+        ["https:", "", host, "keys", name, version] => (host, name, version),
+        _ => ("", "", ""),
+    };
+    if host.is_empty() || name.is_empty() {
+        let expected = "an address like https://VAULT/keys/NAME/VERSION";
+        return Err(NameError { expected });
+    }
+    Ok(vec![
+        ("vault_url", Data::str(format!("https://{host}"))),
+        ("name", Data::str(name)),
+        ("version", Data::str(version)),
+    ])
+}
+
+/// `SCHEME://HOST/vN/ENGINE/keys/NAME`.
+fn vault_fields(uri: &str) -> Result<Fields, NameError> {
+    let expected = "an address like https://VAULT:8200/v1/transit/keys/NAME";
+    let parse = || {
+        let (scheme, rest) = uri.split_once("://")?;
+        let (host, path) = rest.split_once('/')?;
+        let (version, path) = path.split_once('/')?;
+        let (path, name) = path.trim_end_matches('/').rsplit_once('/')?;
+        let (engine, _) = path.rsplit_once('/')?;
+        let is_version = version.strip_prefix('v')?.parse::<u32>().is_ok();
+        let whole = [scheme, host, engine, name]
+            .iter()
+            .all(|part| !part.is_empty());
+        (is_version && whole).then(|| {
+            vec![
+                ("vault_address", Data::str(format!("{scheme}://{host}"))),
+                ("engine_path", Data::str(engine)),
+                ("key_name", Data::str(name)),
+            ]
+        })
+    };
+    parse().ok_or(NameError { expected })
 }
 
 /// What sops calls the key of an entry.

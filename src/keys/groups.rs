@@ -90,6 +90,28 @@ impl KeyGroups {
             .eq(other.groups.iter().map(sorted))
     }
 
+    /// True where the same keys are wrapped in the same groups, in whatever order within a group,
+    /// and as many groups are needed.
+    #[must_use]
+    pub fn same_wrapped(&self, other: &Self) -> bool {
+        let sorted = |group: &KeyGroup| {
+            let keys = group.iter();
+            let mut wrapped: Vec<_> = keys
+                .map(|k| {
+                    (
+                        k.provider(),
+                        k.id().to_owned(),
+                        k.wrapped().map(str::to_owned),
+                    )
+                })
+                .collect();
+            wrapped.sort_unstable();
+            wrapped
+        };
+        let (ours, theirs) = (self.groups.iter(), other.groups.iter());
+        self.threshold == other.threshold && ours.map(sorted).eq(theirs.map(sorted))
+    }
+
     /// Wraps `key` for every master key: the whole key in a single group, else a share a group.
     /// Where several groups have no threshold, it becomes their number.
     ///
@@ -245,5 +267,18 @@ mod tests {
         assert!(!of(vec![ab()]).same_recipients(&of(vec![ab(), ba()])));
         assert!(!of(vec![vec![age_key("a", "")]]).same_recipients(&of(vec![ab()])));
         assert!(!of(vec![ab(), vec![]]).same_recipients(&of(vec![vec![], ab()])));
+    }
+
+    #[test]
+    fn wrapped_keys_are_the_same_only_with_what_is_wrapped_and_how_many_it_takes() {
+        let of = |group, threshold| KeyGroups {
+            groups: vec![group],
+            threshold,
+        };
+        let (a, b) = (|| age_key("a", "1"), || age_key("b", "2"));
+        assert!(of(vec![a(), b()], 0).same_wrapped(&of(vec![b(), a()], 0)));
+        assert!(!of(vec![a()], 0).same_wrapped(&of(vec![age_key("a", "2")], 0)));
+        assert!(!of(vec![a()], 0).same_wrapped(&of(vec![a(), b()], 0)));
+        assert!(!of(vec![a()], 0).same_wrapped(&of(vec![a()], 1)));
     }
 }

@@ -8,6 +8,7 @@ pub mod age;
 mod fakes;
 mod foreign;
 mod groups;
+mod kinds;
 mod load;
 mod opened;
 pub mod pgp;
@@ -17,12 +18,14 @@ mod unwrap;
 pub use age::{
     AgeError, AgeIdentities, IdentitySource, Plugin, PluginError, Plugins, keygen, keygen_hybrid,
 };
-pub use foreign::ForeignKey;
+pub use foreign::{ForeignKey, NameError};
 pub use groups::{KeyGroup, KeyGroups, WrapError, WrapKeysError};
+pub use kinds::{AwsOptions, ContextError, KINDS, Kind};
 pub use load::{LoadError, field};
 pub use opened::Opened;
 pub use pgp::{Gpg, GpgNotRun, GpgOutput, PgpError};
 pub use report::{GroupOutcome, KeyError, KeyFailure};
+pub use unwrap::{KeyTrial, Trial};
 
 use crate::crypto::Random;
 use crate::document::Data;
@@ -192,7 +195,8 @@ pub enum UnwrapError {
 
 impl UnwrapError {
     /// Why no age identity opened it, where that is what failed.
-    fn age(&self) -> Option<&AgeError> {
+    #[must_use]
+    pub fn age(&self) -> Option<&AgeError> {
         match self {
             Self::Provider(cause) => cause.downcast_ref(),
             _ => None,

@@ -4,8 +4,8 @@
 //! reason, wrapped at 60 columns behind `- | ` and `  | `; blank lines between all of them; at
 //! the end a paragraph wrapped at 75 columns.
 
-use super::UnwrapError;
 use super::age::AgeError;
+use super::{KeyTrial, Trial, UnwrapError};
 use crate::crypto::ShamirError;
 use std::fmt;
 
@@ -19,7 +19,7 @@ const CLOSING_WIDTH: usize = 75;
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// Too few groups could be opened.
-    #[error("{}", report(.groups, *.needed))]
+    #[error("{}", report(.groups, *.needed, &|_| None))]
     Groups {
         /// What became of each group, in the order of the file.
         groups: Vec<GroupOutcome>,
@@ -41,20 +41,10 @@ impl KeyError {
     /// True unless some identity is there, and only could not be used.
     #[must_use]
     pub fn lacks_identity(&self) -> bool {
-        self.of_age().all(AgeError::lacks_identity)
-    }
-
-    fn of_age(&self) -> impl Iterator<Item = &AgeError> {
-        let groups = match self {
-            Self::Groups { groups, .. } => &groups[..],
-            _ => &[],
-        };
-        let failed = groups.iter().filter_map(|group| match group {
-            GroupOutcome::Failed(keys) => Some(keys),
-            GroupOutcome::Opened => None,
-        });
-        let reasons = failed.flatten().flat_map(|key| &key.reasons);
-        reasons.filter_map(UnwrapError::age)
+        let reasons = self.reasons().into_iter();
+        reasons
+            .filter_map(UnwrapError::age)
+            .all(AgeError::lacks_identity)
     }
 }
 
@@ -76,33 +66,92 @@ pub struct KeyFailure {
     pub reasons: Vec<UnwrapError>,
 }
 
-fn report(groups: &[GroupOutcome], needed: usize) -> String {
+impl KeyError {
+    /// Every reason for which a key did not open.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<&UnwrapError> {
+        let Self::Groups { groups, .. } = self else {
+            return Vec::new();
+        };
+        let failures = groups.iter().flat_map(|group| match group {
+            GroupOutcome::Failed(keys) => keys.as_slice(),
+            GroupOutcome::Opened => &[],
+        });
+        failures.flat_map(|key| &key.reasons).collect()
+    }
+
+    /// The report, with a name behind each key for which `name` has one: `ID: FAILED (alice)`.
+    #[must_use]
+    pub fn report(&self, name: NameOf<'_>) -> String {
+        match self {
+            Self::Groups { groups, needed } => report(groups, *needed, name),
+            other => other.to_string(),
+        }
+    }
+}
+
+/// What the user calls the key with this id.
+type NameOf<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+fn report(groups: &[GroupOutcome], needed: usize, name: NameOf<'_>) -> String {
     let mut blocks = vec!["Failed to get the data key that opens this file.".to_owned()];
     blocks.extend(
         groups
             .iter()
             .enumerate()
-            .map(|(n, group)| group_block(n, group)),
+            .map(|(n, group)| group_block(n, group, name)),
     );
     blocks.push(wrapped(&closing(groups, needed), CLOSING_WIDTH).join("\n"));
     blocks.join("\n\n")
 }
 
-fn group_block(number: usize, group: &GroupOutcome) -> String {
+fn group_block(number: usize, group: &GroupOutcome, name: NameOf<'_>) -> String {
     match group {
         GroupOutcome::Opened => format!("Group {number}: SUCCESS"),
         GroupOutcome::Failed(keys) => {
-            let keys: Vec<String> = keys.iter().map(key_block).collect();
+            let block = |key: &KeyFailure| key_block(&key.id, &key.reasons, name);
+            let keys: Vec<String> = keys.iter().map(block).collect();
             let body = indented(&keys.join("\n\n"));
             format!("Group {number}: FAILED\n{body}")
         }
     }
 }
 
-fn key_block(key: &KeyFailure) -> String {
-    let reasons: Vec<String> = key.reasons.iter().map(reason_block).collect();
+impl Trial {
+    /// Every reason for which a key did not open.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<&UnwrapError> {
+        let keys = self.groups.iter().flatten();
+        keys.flat_map(|key| &key.reasons).collect()
+    }
+
+    /// What came of each key of each group, laid out as the report of a failure, but with the
+    /// keys that opened.
+    #[must_use]
+    pub fn report(&self, name: NameOf<'_>) -> String {
+        let group = |(number, keys): (usize, &Vec<KeyTrial>)| {
+            let opened = keys.iter().any(|key| key.reasons.is_empty());
+            let verdict = if opened { "SUCCESS" } else { "FAILED" };
+            let block = |key: &KeyTrial| key_block(&key.id, &key.reasons, name);
+            let keys: Vec<String> = keys.iter().map(block).collect();
+            let body = indented(&keys.join("\n\n"));
+            format!("Group {number}: {verdict}\n{body}")
+        };
+        let blocks: Vec<String> = self.groups.iter().enumerate().map(group).collect();
+        blocks.join("\n\n")
+    }
+}
+
+/// A key and why it failed; without a reason it did not.
+fn key_block(id: &str, reasons: &[UnwrapError], name: NameOf<'_>) -> String {
+    let known = name(id).map(|name| format!(" ({})", Printable(&name)));
+    let known = known.unwrap_or_default();
+    if reasons.is_empty() {
+        return format!("{}: SUCCESS{known}", Printable(id));
+    }
+    let reasons: Vec<String> = reasons.iter().map(reason_block).collect();
     let body = indented(&reasons.join("\n\n"));
-    format!("{}: FAILED\n{body}", Printable(&key.id))
+    format!("{}: FAILED{known}\n{body}", Printable(id))
 }
 
 fn reason_block(reason: &UnwrapError) -> String {
@@ -257,6 +306,39 @@ mod tests {
              - | kms keys are not supported by this build\n    \n    \
              - | the file holds no data key for this recipient";
         assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn a_name_stands_behind_what_scripts_look_for() {
+        let reasons = vec![UnwrapError::NotWrapped];
+        let groups = vec![GroupOutcome::Failed(vec![KeyFailure {
+            id: "age1a".to_owned(),
+            reasons,
+        }])];
+        let error = KeyError::Groups { groups, needed: 1 };
+        let alice = |id: &str| (id == "age1a").then(|| "alice".to_owned());
+        assert!(error.report(&alice).contains("\n  age1a: FAILED (alice)\n"));
+        assert_eq!(error.report(&|_| None), error.to_string());
+    }
+
+    #[test]
+    fn a_trial_shows_what_opened_and_what_did_not() {
+        let key = |id: &str, reasons| KeyTrial {
+            id: id.to_owned(),
+            provider: "age",
+            reasons,
+        };
+        let trial = Trial {
+            groups: vec![
+                vec![key("a", vec![]), key("b", vec![UnwrapError::NotWrapped])],
+                vec![key("c", vec![UnwrapError::NotWrapped])],
+            ],
+            key: None,
+        };
+        let lines = "Group 0: SUCCESS\n  a: SUCCESS\n  \n  b: FAILED\n    \
+            - | the file holds no data key for this recipient\n\n\
+            Group 1: FAILED\n  c: FAILED\n    - | the file holds no data key for this recipient";
+        assert_eq!(trial.report(&|_| None), lines);
     }
 
     #[test]

@@ -40,13 +40,36 @@ impl KeyGroups {
         self.assemble(openings)
     }
 
-    /// Opens groups until there are enough.
-    fn open(&self, openings: &mut [Opening<'_>], unlocker: &mut Unlocker<'_>) {
-        let bytes = if self.groups.len() > 1 {
+    /// Tries every key on its own, also where fewer would do.
+    pub fn try_all(&self, order: &[impl AsRef<str>], mut unlocker: Unlocker<'_>) -> Trial {
+        let bytes = self.part_bytes();
+        let groups = self.groups.iter();
+        let mut openings: Vec<_> = groups.map(|group| Opening::new(group, order)).collect();
+        for opening in &mut openings {
+            opening.attempt_all(&mut unlocker, bytes);
+        }
+        let parts = openings
+            .iter_mut()
+            .filter_map(|opening| opening.part.take());
+        let parts: Vec<_> = parts.collect();
+        let key = (parts.len() >= self.needed()).then(|| combine(&parts));
+        let key = key.and_then(Result::ok);
+        let groups = openings.into_iter().map(Opening::trials).collect();
+        Trial { groups, key }
+    }
+
+    /// Bytes of what each key of a group holds.
+    fn part_bytes(&self) -> usize {
+        if self.groups.len() > 1 {
             SHARE_BYTES
         } else {
             KEY_BYTES
-        };
+        }
+    }
+
+    /// Opens groups until there are enough.
+    fn open(&self, openings: &mut [Opening<'_>], unlocker: &mut Unlocker<'_>) {
+        let bytes = self.part_bytes();
         for at in 0..openings.len() {
             if openings.iter().filter(|o| o.part.is_some()).count() >= self.needed() {
                 return;
@@ -55,24 +78,71 @@ impl KeyGroups {
         }
     }
 
-    fn assemble(&self, openings: Vec<Opening<'_>>) -> Result<DataKey, KeyError> {
-        let parts: Vec<&[u8]> = openings
-            .iter()
-            .filter_map(|o| o.part.as_deref())
-            .map(Vec::as_slice)
-            .collect();
-        if parts.len() < self.needed() {
+    fn assemble(&self, mut openings: Vec<Opening<'_>>) -> Result<DataKey, KeyError> {
+        let opened = openings.iter().filter(|o| o.part.is_some()).count();
+        if opened < self.needed() {
             return Err(KeyError::Groups {
                 groups: openings.into_iter().map(Opening::outcome).collect(),
                 needed: self.needed(),
             });
         }
-        let key = match parts[..] {
-            [key] => Zeroizing::new(key.to_vec()),
-            _ => shamir::combine(&parts)?,
-        };
-        DataKey::from_bytes(&key).ok_or(KeyError::Length { found: key.len() })
+        let parts = openings
+            .iter_mut()
+            .filter_map(|opening| opening.part.take());
+        combine(&parts.collect::<Vec<_>>())
     }
+}
+
+/// The data key out of enough parts.
+fn combine(parts: &[Zeroizing<Vec<u8>>]) -> Result<DataKey, KeyError> {
+    let key = if let [key] = parts {
+        key.clone()
+    } else {
+        let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_slice()).collect();
+        shamir::combine(&parts)?
+    };
+    DataKey::from_bytes(&key).ok_or(KeyError::Length { found: key.len() })
+}
+
+/// What came of trying every key of a file.
+#[derive(Debug)]
+pub struct Trial {
+    /// The keys of each group, in the order in which they are tried.
+    pub groups: Vec<Vec<KeyTrial>>,
+    /// The data key; `None` where too few groups opened, or what they hold makes no key.
+    pub key: Option<DataKey>,
+}
+
+/// What came of trying one key.
+#[derive(Debug)]
+pub struct KeyTrial {
+    /// The master key's id.
+    pub id: String,
+    /// Its provider's id.
+    pub provider: &'static str,
+    /// Why it did not open; empty where it did.
+    pub reasons: Vec<UnwrapError>,
+}
+
+/// The part that a key yields, or yielded before, of `expected` bytes.
+fn part(
+    key: &dyn MasterKey,
+    unlocker: &mut Unlocker<'_>,
+    expected: usize,
+) -> Result<Zeroizing<Vec<u8>>, Vec<UnwrapError>> {
+    let before = unlocker.opened.as_deref();
+    let part = match before.and_then(|opened| opened.part_of(key)) {
+        Some(part) => part,
+        None => key.unwrap(unlocker)?,
+    };
+    let found = part.len();
+    if found != expected {
+        return Err(vec![UnwrapError::Length { found, expected }]);
+    }
+    if let Some(opened) = unlocker.opened.as_deref_mut() {
+        opened.note(key, &part);
+    }
+    Ok(part)
 }
 
 /// The attempts at the keys of one group.
@@ -114,22 +184,35 @@ impl<'k> Opening<'k> {
         }
         for attempt in self.attempts.iter_mut().filter(|attempt| attempt.open) {
             unlocker.held_back = false;
-            attempt.reasons = match unwrapped(attempt.key, unlocker) {
-                Ok(part) if part.len() == expected => {
-                    if let Some(opened) = unlocker.opened.as_deref_mut() {
-                        opened.note(attempt.key, &part);
-                    }
+            attempt.reasons = match part(attempt.key, unlocker, expected) {
+                Ok(part) => {
                     self.part = Some(part);
                     return;
                 }
-                Ok(part) => vec![UnwrapError::Length {
-                    found: part.len(),
-                    expected,
-                }],
                 Err(reasons) => reasons,
             };
             attempt.open = unlocker.held_back;
         }
+    }
+
+    /// Tries all of its keys.
+    fn attempt_all(&mut self, unlocker: &mut Unlocker<'_>, expected: usize) {
+        for attempt in &mut self.attempts {
+            match part(attempt.key, unlocker, expected) {
+                Ok(part) => self.part = Some(part),
+                Err(reasons) => attempt.reasons = reasons,
+            }
+        }
+    }
+
+    fn trials(self) -> Vec<KeyTrial> {
+        let attempts = self.attempts.into_iter();
+        let trial = |attempt: Attempt<'_>| KeyTrial {
+            id: attempt.key.id().to_owned(),
+            provider: attempt.key.provider(),
+            reasons: attempt.reasons,
+        };
+        attempts.map(trial).collect()
     }
 
     fn outcome(self) -> GroupOutcome {
@@ -141,18 +224,6 @@ impl<'k> Opening<'k> {
             reasons: attempt.reasons,
         };
         GroupOutcome::Failed(self.attempts.into_iter().map(failure).collect())
-    }
-}
-
-/// What a key yields, or yielded before.
-fn unwrapped(
-    key: &dyn MasterKey,
-    unlocker: &mut Unlocker<'_>,
-) -> Result<Zeroizing<Vec<u8>>, Vec<UnwrapError>> {
-    let before = unlocker.opened.as_deref();
-    match before.and_then(|opened| opened.part_of(key)) {
-        Some(part) => Ok(part),
-        None => key.unwrap(unlocker),
     }
 }
 
@@ -314,6 +385,29 @@ mod tests {
         };
         assert!(unwrap(&groups, &[]).is_ok());
         assert_eq!(*tried.lock().expect("lock"), ["locked", "open"]);
+    }
+
+    #[test]
+    fn a_trial_tells_of_every_key_also_of_those_that_were_not_needed() {
+        let keys = [
+            Fake {
+                yields: Some(vec![1; 32]),
+                ..fake("age", "opens")
+            },
+            fake("age", "shut"),
+        ];
+        let groups = KeyGroups {
+            groups: vec![group(keys)],
+            threshold: 0,
+        };
+        let mut none = AgeIdentities::default();
+        let trial = groups.try_all(&DEFAULT_ORDER, Unlocker::new(&mut none));
+        assert!(trial.key.is_some());
+        let keys = trial.groups[0].iter();
+        let told: Vec<_> = keys
+            .map(|key| (key.id.as_str(), key.reasons.len()))
+            .collect();
+        assert_eq!(told, [("opens", 0), ("shut", 1)]);
     }
 
     #[test]

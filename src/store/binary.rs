@@ -207,9 +207,10 @@ impl Envelope for Binary {
             (KEY.into(), Data::str("")),
             (b"sops".to_vec(), metadata.clone()),
         ]);
-        // Metadata has no number that JSON cannot write.
+        // What JSON cannot write is missed when the metadata are read back.
         let text = Json.emit(&[empty], layout).unwrap_or_default();
-        text[self.head(layout).len()..].to_vec()
+        let tail = text.get(self.head(layout).len()..);
+        tail.unwrap_or_default().to_vec()
     }
 }
 

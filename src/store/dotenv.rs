@@ -15,6 +15,7 @@
 
 use super::flat::{self, Tree, refused};
 use super::{EmitError, Excerpt, Layout, ParseError, ParseOptions, Store};
+use crate::document::secret::append;
 use crate::document::{Data, Document, NodeId, Path, Span, Splice, Step, Style, Text, Type, Value};
 use memchr::{memchr, memchr2, memmem};
 use zeroize::Zeroizing;
@@ -252,8 +253,8 @@ impl Store for Dotenv {
                 Data::Comment(text, _) => comment(text),
                 _ => line(key, data)?,
             };
-            flat::append(&mut text, &line);
-            flat::append(&mut text, b"\n");
+            append(&mut text, &line);
+            append(&mut text, b"\n");
         }
         Ok(text)
     }
@@ -312,11 +313,11 @@ fn replaced(text: &[u8], from: &[u8], to: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut out = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut at = 0;
     for found in memmem::find_iter(text, from) {
-        flat::append(&mut out, &text[at..found]);
-        flat::append(&mut out, to);
+        append(&mut out, &text[at..found]);
+        append(&mut out, to);
         at = found + from.len();
     }
-    flat::append(&mut out, &text[at..]);
+    append(&mut out, &text[at..]);
     out
 }
 

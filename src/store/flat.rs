@@ -6,6 +6,7 @@
 
 use super::{EmitError, Excerpt, MAX_DEPTH, ParseError};
 use crate::document::scalar::{float_dotenv, parse_float};
+pub(super) use crate::document::secret::append;
 use crate::document::{
     Branch, Data, Document, Kind, Node, NodeId, Span, Style, Text, Type, canonical,
 };
@@ -211,17 +212,6 @@ pub(super) fn only_branch<'d>(
     }
 }
 
-/// Appends to `out`; memory that it grows out of is wiped.
-pub(super) fn append(out: &mut Zeroizing<Vec<u8>>, text: &[u8]) {
-    let need = out.len() + text.len();
-    if need > out.capacity() {
-        let mut grown = Vec::with_capacity(need.max(out.capacity() * 2).max(64));
-        grown.extend_from_slice(out);
-        *out = Zeroizing::new(grown);
-    }
-    out.extend_from_slice(text);
-}
-
 /// A document that is being made of lines.
 pub(super) struct Tree {
     nodes: Vec<Node>,
@@ -244,7 +234,12 @@ impl Tree {
         self.push(Kind::Mapping, span, Text::Source(Span::default()))
     }
 
-    /// Ends a mapping.
+    /// A list, to be closed with [`Tree::close`].
+    pub(super) fn open_list(&mut self, span: Span) -> NodeId {
+        self.push(Kind::Sequence, span, Text::Source(Span::default()))
+    }
+
+    /// Ends a mapping or a list.
     pub(super) fn close(&mut self, id: NodeId) {
         self.nodes[id as usize].end = self.nodes.len() as NodeId;
     }

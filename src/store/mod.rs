@@ -10,21 +10,36 @@ mod binary;
 mod dotenv;
 mod excerpt;
 mod flat;
+mod hcl;
 mod ini;
 mod json;
+mod line_end;
+mod properties;
 mod toml;
 mod yaml;
 
 pub use binary::{Binary, is_envelope};
 pub use dotenv::Dotenv;
 pub use excerpt::Excerpt;
+pub use hcl::Hcl;
 pub use ini::Ini;
-pub use json::Json;
+pub use json::{Json, Jsonc};
+pub use properties::Properties;
 pub use toml::Toml;
 pub use yaml::Yaml;
 
 /// Every format. Where a text could be of several, the first of them is meant.
-pub static STORES: &[&dyn Store] = &[&Json, &Toml, &Yaml, &Ini, &Dotenv, &Binary];
+pub static STORES: &[&dyn Store] = &[
+    &Json,
+    &Jsonc,
+    &Toml,
+    &Yaml,
+    &Hcl,
+    &Ini,
+    &Dotenv,
+    &Properties,
+    &Binary,
+];
 
 /// The ends of file names by which stock sops tells a format, in the case it wants; every other
 /// name means a binary file to it.
@@ -34,6 +49,9 @@ const SOPS_SUFFIXES: [&str; 5] = [".yaml", ".yml", ".json", ".env", ".ini"];
 #[must_use]
 pub fn by_file_name(name: &str) -> Option<&'static dyn Store> {
     let name = name.to_ascii_lowercase();
+    if Jsonc::is_of_file(&name) {
+        return Some(&Jsonc);
+    }
     let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
     STORES.iter().find(|store| store.is_named(name)).copied()
 }

@@ -79,7 +79,7 @@ fn each_kind_of_key_that_fails_has_its_next_step() {
             "hint: a post-quantum recipient (age1pq1…) opens with the AGE-SECRET-KEY-PQ-1…",
         )
         .expect_stderr_has("hint: an ssh recipient opens with its private key")
-        .expect_stderr_has("hint: no identity yet? `bulla keygen`")
+        .expect_stderr_has("hint: somebody who can open the file adds your recipient")
         .status(128)
         .run();
 }

@@ -441,3 +441,186 @@ fn a_cipher_is_chosen_by_rule() {
         .expect_stdout("a: 1\n")
         .run();
 }
+
+/// A configuration that names alice, bob and carol, and the groups `ops` and `all`.
+fn with_names(rules: &str) -> String {
+    format!(
+        "# people\nbulla:\n    recipients:\n        alice: {}\n        bob: {}\n        carol: [{}]\n    \
+         groups:\n        ops: [alice, bob]\n        all: [ops, carol]\ncreation_rules:\n{rules}",
+        recipient("alice"),
+        recipient("bob"),
+        recipient("carol")
+    )
+}
+
+/// Only these open `f.yaml`.
+fn opened_by(sandbox: &Sandbox, names: &[&str]) {
+    for name in ["alice", "bob", "carol"] {
+        let case = sandbox.bulla(["decrypt", "f.yaml"]).identity(name);
+        if names.contains(&name) {
+            case.any_stdout().run();
+        } else {
+            case.any_stderr().status(128).run();
+        }
+    }
+}
+
+#[test]
+fn names_stand_for_recipients_in_rules() {
+    for (rule, names) in [
+        ("    - age: [ops]\n", &["alice", "bob"][..]),
+        ("    - age: 'carol, bob'\n", &["carol", "bob"]),
+        (
+            "    - bulla: {recipients: [all]}\n",
+            &["alice", "bob", "carol"],
+        ),
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox
+            .file(".sops.yaml", with_names(rule))
+            .file("f.yaml", "a: 1\n");
+        sandbox.bulla(["encrypt", "-i", "f.yaml"]).run();
+        opened_by(&sandbox, names);
+    }
+}
+
+#[test]
+fn stock_sops_reads_a_configuration_with_names_beside_plain_fields() {
+    let sandbox = Sandbox::new();
+    let rule = format!(
+        "    - age: {}\n      bulla: {{recipients: [ops]}}\n",
+        recipient("alice")
+    );
+    sandbox
+        .file(".sops.yaml", with_names(&rule))
+        .file("f.yaml", "a: 1\n");
+    sandbox.sops(["encrypt", "-i", "f.yaml"]).run();
+    opened_by(&sandbox, &["alice"]);
+    sandbox
+        .bulla(["updatekeys", "-y", "f.yaml"])
+        .expect_stdout_has(&format!(
+            "    {} (alice)\n+++ {} (bob)\n",
+            recipient("alice"),
+            recipient("bob")
+        ))
+        .any_stderr()
+        .run();
+    opened_by(&sandbox, &["alice", "bob"]);
+}
+
+#[test]
+fn expanded_a_configuration_says_the_same_to_both() {
+    let sandbox = Sandbox::new();
+    let rules = format!(
+        "    # one\n    - path_regex: f   # beside\n      age: [ops]\n    - path_regex: g\n      \
+         shamir_threshold: 2\n      key_groups:\n          - age: [alice] # her\n          \
+         - bulla: {{recipients: [bob]}}\n    - age: {}\n# end\n",
+        recipient("carol")
+    );
+    sandbox
+        .file(".sops.yaml", with_names(&rules))
+        .file("f.yaml", "a: 1\n")
+        .file("g.yaml", "a: 1\n");
+    let before = sandbox.read("f.yaml");
+    let out = sandbox.bulla(["config", "expand"]).any_stdout().run();
+    let (alice, bob, carol) = (recipient("alice"), recipient("bob"), recipient("carol"));
+    let expected = format!(
+        "# people\ncreation_rules:\n    # one\n    - path_regex: f   # beside\n      age:\n          \
+         - {alice} # alice\n          - {bob} # bob\n    - path_regex: g\n      shamir_threshold: 2\n      \
+         key_groups:\n          - age: [{alice}] # her\n          - age:\n                - {bob} # bob\n    \
+         - age: {carol}\n# end\n"
+    );
+    assert_eq!(out.text(), expected);
+    assert_eq!(sandbox.read("f.yaml"), before);
+    sandbox.bulla(["config", "expand", "-i"]).run();
+    assert_eq!(sandbox.read_text(".sops.yaml"), expected);
+    sandbox
+        .bulla(["config", "expand"])
+        .expect_stdout(&expected)
+        .run();
+    for name in ["f.yaml", "g.yaml"] {
+        sandbox.sops(["encrypt", "-i", name]).run();
+        let found = sandbox.bulla(["explain", name]).any_stdout().run().text();
+        assert!(found.contains(&bob) && !found.contains(&carol), "{found}");
+    }
+    opened_by(&sandbox, &["alice", "bob"]);
+}
+
+#[test]
+fn names_behind_anchors_are_replaced_where_they_stand() {
+    for rules in [
+        "    - &one\n      age: [ops]\n    - <<: *one\n      path_regex: x\n",
+        "    - age: &them [ops]\n    - age: *them\n",
+        "    - <<: &all {age: [ops]}\n    - <<: *all\n",
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox
+            .file(".sops.yaml", with_names(rules))
+            .file("f.yaml", "a: 1\n");
+        sandbox.bulla(["config", "expand", "-i"]).run();
+        let text = sandbox.read_text(".sops.yaml");
+        assert!(text.contains('&') && text.contains('*'), "{text}");
+        sandbox.sops(["encrypt", "-i", "f.yaml"]).run();
+        opened_by(&sandbox, &["alice", "bob"]);
+    }
+}
+
+#[test]
+fn names_that_cannot_be_replaced_are_told_and_nothing_is_written() {
+    let sandbox = Sandbox::new();
+    let text = format!(
+        "common: &common {{key_groups: [{{age: [ops]}}, {{age: [carol]}}]}}\n{}",
+        with_names("    - <<: *common\n")
+    );
+    sandbox.file(".sops.yaml", &text);
+    for args in [&["config", "expand", "-i"][..], &["config", "expand"]] {
+        sandbox
+            .bulla(args)
+            .expect_stderr_has("some names stand where they cannot be replaced")
+            .expect_stderr_has("nothing was changed")
+            .status(1)
+            .run();
+    }
+    assert_eq!(sandbox.read_text(".sops.yaml"), text);
+}
+
+#[test]
+fn mistakes_among_names_are_told_with_what_was_meant() {
+    for (config, said) in [
+        (
+            with_names("    - bulla: {recipients: [opps]}\n"),
+            "creation_rules[0].bulla.recipients[0]: there is no recipient or group called \"opps\"; did you mean \"ops\"?",
+        ),
+        (
+            with_names("    - age: alcie\n"),
+            "hint: did you mean \"alice\"?",
+        ),
+        (
+            "bulla: {groups: {a: [b], b: [a]}}\n".to_owned(),
+            "bulla.groups.b[0]: groups go in a circle: a -> b -> a",
+        ),
+        (
+            "bulla: {recipients: {a: AGE-SECRET-KEY-1QQQ}}\n".to_owned(),
+            "bulla.recipients.a: what stands there is neither a name nor a recipient",
+        ),
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox.file(".sops.yaml", config).file("f.yaml", "a: 1\n");
+        sandbox
+            .bulla(["encrypt", "-i", "f.yaml"])
+            .expect_stderr_has(said)
+            .never_says("1QQQ")
+            .status(1)
+            .run();
+        assert_eq!(sandbox.read_text("f.yaml"), "a: 1\n");
+    }
+}
+
+#[test]
+fn there_must_be_a_configuration_to_expand() {
+    Case::new()
+        .args(["config", "expand"])
+        .expect_stderr_has("config file not found")
+        .status(1)
+        .run();
+}

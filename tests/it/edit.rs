@@ -126,6 +126,23 @@ fn the_plaintext_is_private_and_outside_of_the_repository() {
 }
 
 #[test]
+fn an_editor_dumps_no_core_with_the_plaintext_in_it() {
+    let sandbox = encrypted();
+    let limit = sandbox.root().join("limit");
+    let editor = sandbox.edit_script(&format!("ulimit -S -c > '{}'", limit.display()));
+    let script = format!(
+        "ulimit -S -c 17; SOPS_EDITOR='{editor}' exec '{}' edit f.yaml",
+        bulla().display()
+    );
+    Case::within(&sandbox, Path::new("/bin/sh"))
+        .args(["-c", &script])
+        .any_stderr()
+        .status(200)
+        .run();
+    assert_eq!(std::fs::read_to_string(limit).unwrap(), "0\n");
+}
+
+#[test]
 fn editors_are_looked_for_in_the_order_of_sops() {
     let sandbox = encrypted();
     let editor = |mark: &str| sandbox.edit_script(&format!("echo {mark}: 1 >> \"$1\""));

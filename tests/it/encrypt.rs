@@ -336,6 +336,7 @@ fn duplicate_keys_are_refused_everywhere_and_can_be_rescued() {
         sandbox
             .bulla(["encrypt", "-i", "--age", &alice(), name])
             .expect_stderr_has("twice")
+            .expect_stderr_has("hint: --allow-duplicate-keys")
             .status(2)
             .run();
         assert_eq!(sandbox.read_text(name), text);
@@ -545,6 +546,88 @@ fn encrypting_over_an_encrypted_file_keeps_tokens_of_equal_values() {
     sandbox
         .bulla(["decrypt", "e.yaml"])
         .expect_stdout("a: 1\nb: three # why\nc: [x, x]\nd: new\n")
+        .run();
+}
+
+#[test]
+fn encrypting_over_a_file_that_somebody_planted_takes_a_key_of_its_own() {
+    let sandbox = Sandbox::new();
+    sandbox.file("p.yaml", "a: one\nb: two\nc: three\n");
+    // for alice, but by somebody who knows none of the values, or only some
+    for planted in ["a: x\nb: y\nc: z\n", "a: one\nb: y\nc: z\n", "d: x\n"] {
+        sandbox.encrypted_by_sops("e.yaml", planted);
+        let before = sandbox.read_text("e.yaml");
+        sandbox
+            .bulla(["encrypt", "--age", &alice(), "p.yaml", "--output", "e.yaml"])
+            .run();
+        let after = sandbox.read_text("e.yaml");
+        let wrapped = |text: &str| -> Vec<String> {
+            let lines = text.lines().map(str::trim);
+            let inside = lines.skip_while(|line| *line != "-----BEGIN AGE ENCRYPTED FILE-----");
+            inside.take(4).map(str::to_owned).collect()
+        };
+        assert_eq!(wrapped(&after).len(), 4);
+        assert_ne!(wrapped(&before), wrapped(&after));
+        sandbox
+            .bulla(["decrypt", "e.yaml"])
+            .expect_stdout("a: one\nb: two\nc: three\n")
+            .run();
+    }
+}
+
+#[test]
+fn encrypting_over_a_file_keeps_its_mode_and_its_link() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .file("p.yaml", "a: 1\n")
+        .file("e.yaml", "old: text\n");
+    sandbox.mode_of(&sandbox.path("e.yaml"), 0o640);
+    std::os::unix::fs::symlink("e.yaml", sandbox.path("link.yaml")).unwrap();
+    sandbox
+        .bulla([
+            "encrypt",
+            "--age",
+            &alice(),
+            "p.yaml",
+            "--output",
+            "link.yaml",
+        ])
+        .run();
+    assert_eq!(sandbox.mode(&sandbox.path("e.yaml")), 0o640);
+    assert_eq!(sandbox.names(), ["e.yaml", "link.yaml", "p.yaml"]);
+    sandbox
+        .bulla(["decrypt", "e.yaml"])
+        .expect_stdout("a: 1\n")
+        .run();
+}
+
+#[test]
+fn flags_without_effect_are_said() {
+    let sandbox = Sandbox::new();
+    sandbox.file("f.yaml", "a: 1\n");
+    sandbox
+        .bulla([
+            "encrypt",
+            "-i",
+            "--age",
+            &alice(),
+            "--aws-profile",
+            "me",
+            "--encryption-context=a:b",
+            "--enable-local-keyservice=false",
+            "f.yaml",
+        ])
+        .expect_stderr_has("--aws-profile: only AWS keys have one")
+        .expect_stderr_has("--encryption-context: only AWS keys have one")
+        .expect_stderr_has("--enable-local-keyservice=false: this version asks no key services")
+        .run();
+    sandbox
+        .bulla(["rotate", "-i", "--encryption-context", "a:b", "f.yaml"])
+        .expect_stderr_has("--encryption-context: no AWS key is named")
+        .run();
+    sandbox
+        .bulla(["decrypt", "--enable-local-keyservice=true", "f.yaml"])
+        .expect_stdout("a: 1\n")
         .run();
 }
 

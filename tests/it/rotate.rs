@@ -171,3 +171,90 @@ fn json_is_rotated_in_its_layout() {
         .expect_stdout(plain)
         .run();
 }
+
+/// A file for alice and an AWS key, which is in the file under this entry.
+fn with_kms(entry: &str) -> Sandbox {
+    let sandbox = encrypted();
+    let kms = format!(
+        "sops:\n    kms:\n        - created_at: \"2026-01-01T00:00:00Z\"\n          enc: x\n          {entry}\n"
+    );
+    let text = sandbox.read_text("f.yaml").replace("sops:\n", &kms);
+    sandbox.file("f.yaml", text);
+    sandbox
+}
+
+#[test]
+fn keys_of_every_kind_are_removed_by_the_id_that_sops_gives_them() {
+    let arn = "arn:aws:kms:eu-west-1:1:key/k";
+    let role = "arn:aws:iam::1:role/r";
+    let with_role = format!("{arn}+{role}");
+    let sandbox = with_kms(&format!("arn: {arn}"));
+    sandbox
+        .bulla(["rotate", "-i", "f.yaml", "--rm-kms", arn])
+        .run();
+    assert!(!sandbox.read_text("f.yaml").contains(arn));
+    let sandbox = with_kms(&format!(
+        "arn: {arn}\n          role: {role}\n          context: {{z: \"1\", b: \"2\"}}"
+    ));
+    sandbox
+        .bulla([
+            "rotate",
+            "-i",
+            "f.yaml",
+            "--rm-kms",
+            &with_role,
+            "--encryption-context",
+            "z:1,b:2",
+        ])
+        .run();
+    assert!(!sandbox.read_text("f.yaml").contains(arn));
+    sandbox.sops(["decrypt", "f.yaml"]).any_stdout().run();
+}
+
+#[test]
+fn a_key_that_is_not_there_cannot_be_removed_and_that_is_said() {
+    let sandbox = encrypted();
+    let bob = age_key("bob").recipient;
+    sandbox
+        .bulla(["rotate", "-i", "f.yaml", "--rm-age", &bob])
+        .expect_stderr_has(&format!("there is no age key {bob:?} to be removed"))
+        .run();
+    let sandbox = with_kms("arn: arn:k\n          role: arn:r");
+    let before = sandbox.read("f.yaml");
+    sandbox
+        .bulla(["rotate", "-i", "f.yaml", "--rm-kms", "arn:k"])
+        .expect_stderr_has("there is no kms key \"arn:k\"")
+        .expect_stderr_has("kms keys are not supported by this build")
+        .status(1)
+        .run();
+    assert_eq!(sandbox.read("f.yaml"), before);
+}
+
+#[test]
+fn a_key_of_a_kind_that_is_not_built_in_is_not_added() {
+    let sandbox = encrypted();
+    let before = sandbox.read("f.yaml");
+    for (flag, id, kind) in [
+        ("--add-kms", "arn:aws:kms:eu-west-1:1:key/k", "kms"),
+        ("--add-gcp-kms", "projects/p/locations/l", "gcp_kms"),
+        ("--add-hckms", "eu:1", "hckms"),
+        ("--add-azure-kv", "https://v/keys/n/1", "azure_kv"),
+        (
+            "--add-hc-vault-transit",
+            "https://v/v1/transit/keys/k",
+            "hc_vault",
+        ),
+    ] {
+        sandbox
+            .bulla(["rotate", "-i", "f.yaml", flag, id])
+            .expect_stderr_has(&format!("{kind} keys are not supported by this build"))
+            .status(1)
+            .run();
+    }
+    assert_eq!(sandbox.read("f.yaml"), before);
+    Case::new()
+        .args(["rotate", "-i", "missing.yaml", "--rm-hckms", "eu:1"])
+        .expect_stderr_has("missing.yaml")
+        .status(49)
+        .run();
+}

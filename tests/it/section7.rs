@@ -3,7 +3,7 @@
 //! is about a format, a key service or a command that bulla does not have.
 
 use crate::support::{
-    Sandbox, age_key, assert_same_data, line_of, strip_metadata, testdata, tokens,
+    Gnupg, Sandbox, age_key, assert_same_data, line_of, strip_metadata, testdata, tokens,
 };
 
 fn alice() -> String {
@@ -163,6 +163,12 @@ fn no_08_a_key_that_fails_fails_the_whole() {
         .expect_stderr_has("recipient 1")
         .status(1)
         .run();
+    let arn = "arn:aws:kms:eu-west-1:1:key/k";
+    sandbox
+        .bulla(["groups", "add", "-i", "-f", "f.yaml", "--kms", arn])
+        .expect_stderr_has("not supported by this build")
+        .status(1)
+        .run();
     assert_eq!(sandbox.read("f.yaml"), before);
 }
 
@@ -249,6 +255,36 @@ fn no_13_unquoted_timestamps_and_floats_in_the_metadata_are_read() {
 }
 
 #[test]
+fn no_13_unquoted_times_and_thresholds_written_as_floats_are_read() {
+    let sandbox = round_trip("f.yaml", "a: 1\n");
+    let text = sandbox.read_text("f.yaml");
+    let line = line_of(&text, "lastmodified:").to_owned();
+    let unquoted = line.replace(['"', '\''], "");
+    assert_ne!(unquoted, line);
+    sandbox.file("f.yaml", text.replace(&line, &unquoted));
+    sandbox
+        .bulla(["decrypt", "f.yaml"])
+        .expect_stdout("a: 1\n")
+        .run();
+    sandbox.copy("groups.sops.yaml", ".sops.yaml");
+    let made = sandbox
+        .bulla(["encrypt", "--filename-override", "threshold.env"])
+        .stdin("A=1\n")
+        .any_stdout()
+        .any_stderr()
+        .run();
+    let text = made.text();
+    let old = text.replace("sops_shamir_threshold=2", "sops_shamir_threshold=2.000000");
+    assert_ne!(old, text);
+    sandbox
+        .file("old.env", old)
+        .bulla(["decrypt", "old.env"])
+        .identities(&["alice", "bob"])
+        .expect_stdout("A=1\n")
+        .run();
+}
+
+#[test]
 fn no_14_numbers_of_any_size_are_exact() {
     let plain = "{\"a\": 1234567890123456789, \"b\": 12345678901234567890123, \"c\": 1e400, \"d\": 0.1234567890123456789012}";
     let sandbox = round_trip("f.json", plain);
@@ -275,6 +311,30 @@ fn no_15_dotenv_keeps_blank_lines_and_line_ends_and_refuses_what_it_cannot_hold(
             .status(4)
             .run();
     }
+}
+
+#[test]
+fn no_18_every_key_that_is_named_is_removed() {
+    let sandbox = Sandbox::new();
+    let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| age_key(name).recipient);
+    let all = [alice.as_str(), &bob, &carol].join(",");
+    let gone = [bob.as_str(), &carol].join(",");
+    sandbox
+        .file("f.yaml", "a: 1\n")
+        .bulla(["encrypt", "-i", "--age", &all, "f.yaml"])
+        .any_stderr()
+        .run();
+    sandbox
+        .bulla(["rotate", "-i", "--rm-age", &gone, "f.yaml"])
+        .any_stderr()
+        .run();
+    let text = sandbox.read_text("f.yaml");
+    assert!(text.contains(&alice));
+    assert!(!text.contains(&bob) && !text.contains(&carol));
+    sandbox
+        .sops(["decrypt", "f.yaml"])
+        .expect_stdout("a: 1\n")
+        .run();
 }
 
 #[test]
@@ -587,6 +647,26 @@ fn no_38_messages_are_plain_text() {
 }
 
 #[test]
+fn no_39_keyrings_of_today_are_read() {
+    let gnupg = Gnupg::with(&["alice"]);
+    assert!(gnupg.home().join("pubring.kbx").exists());
+    let sandbox = Sandbox::new();
+    let fingerprint = crate::support::pgp_key("alice").fingerprint;
+    sandbox
+        .file("f.yaml", "a: 1\n")
+        .bulla(["encrypt", "-i", "--pgp", &fingerprint, "f.yaml"])
+        .gnupg(&gnupg)
+        .any_stderr()
+        .run();
+    sandbox
+        .bulla(["decrypt", "f.yaml"])
+        .gnupg(&gnupg)
+        .no_identity()
+        .expect_stdout("a: 1\n")
+        .run();
+}
+
+#[test]
 fn no_40_blanks_around_an_identity_are_no_matter() {
     let sandbox = round_trip("f.yaml", "a: 1\n");
     let identity = age_key("alice").identity;
@@ -601,6 +681,36 @@ fn no_40_blanks_around_an_identity_are_no_matter() {
             .expect_stdout("a: 1\n")
             .run();
     }
+}
+
+#[test]
+fn no_42_nobody_is_asked_once_enough_groups_are_open() {
+    let sandbox = Sandbox::new();
+    let gnupg = Gnupg::with(&["alice"]);
+    let fingerprint = crate::support::pgp_key("alice").fingerprint;
+    let config = format!(
+        "creation_rules:\n- shamir_threshold: 2\n  key_groups:\n  - pgp: [{fingerprint}]\n  - age: [{}]\n  - age: [{}]\n",
+        age_key("alice").recipient,
+        age_key("bob").recipient
+    );
+    sandbox
+        .file(".sops.yaml", config)
+        .file("f.yaml", "a: 1\n")
+        .bulla(["encrypt", "-i", "f.yaml"])
+        .gnupg(&gnupg)
+        .any_stderr()
+        .run();
+    let gpg = sandbox.program(
+        "gpg-that-tells",
+        "#!/bin/sh\ntouch \"$HOME/was-asked\"\nexit 1\n",
+    );
+    sandbox
+        .bulla(["decrypt", "f.yaml"])
+        .identities(&["alice", "bob"])
+        .env("SOPS_GPG_EXEC", gpg)
+        .expect_stdout("a: 1\n")
+        .run();
+    assert!(!sandbox.home().join("was-asked").exists());
 }
 
 #[test]

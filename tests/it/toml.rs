@@ -58,6 +58,52 @@ fn the_encrypted_file_is_toml_to_another_reader() {
     }
 }
 
+/// An encrypted YAML file that somebody else's tool wrote a null into the metadata of.
+fn with_null_in_the_metadata() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.encrypted("f.yaml", "data: secret\n");
+    let key = "sops:\n    kms:\n        - arn: arn:aws:kms:x\n          role: ~\n          enc: AAAA\n          created_at: \"2024-01-01T00:00:00Z\"\n";
+    let text = sandbox.read_text("f.yaml");
+    sandbox.file("f.yaml", text.replacen("sops:\n", key, 1));
+    sandbox
+}
+
+#[test]
+fn a_null_in_the_metadata_does_not_cost_the_metadata() {
+    let sandbox = with_null_in_the_metadata();
+    sandbox
+        .bulla(["set", "--output-type", "toml", "f.yaml", "[\"b\"]", "1"])
+        .any_stderr()
+        .run();
+    sandbox
+        .bulla(["decrypt", "--input-type", "toml", "f.yaml"])
+        .expect_stdout("data: secret\nb: 1\n")
+        .run();
+}
+
+#[test]
+fn a_format_that_cannot_hold_the_metadata_is_refused_and_the_file_stays() {
+    let sandbox = with_null_in_the_metadata();
+    let null = sandbox.read_text("f.yaml");
+    for (format, role) in [("toml", "!!binary gICA"), ("binary", ".nan")] {
+        let text = null.replace("role: ~", &format!("role: {role}"));
+        sandbox.file("f.yaml", &text);
+        sandbox
+            .bulla([
+                "set",
+                "--output-type",
+                format,
+                "f.yaml",
+                "[\"data\"]",
+                "\"new\"",
+            ])
+            .status(23)
+            .expect_stderr_has("this format cannot hold the metadata")
+            .run();
+        assert_eq!(sandbox.read_text("f.yaml"), text);
+    }
+}
+
 #[test]
 fn every_toml_file_of_the_test_data_comes_back() {
     let names = testdata_names("beyond-sops");

@@ -182,3 +182,95 @@ fn what_is_missing_is_named() {
         .status(128)
         .run();
 }
+
+#[test]
+fn several_files_are_asked_about_one_by_one_and_failures_are_counted() {
+    let sandbox = under(&["alice", "bob"]);
+    sandbox.encrypted("g.yaml", PLAIN).file("plain.yaml", PLAIN);
+    let before = sandbox.read("f.yaml");
+    let args = [
+        "updatekeys",
+        "f.yaml",
+        "plain.yaml",
+        "missing.yaml",
+        "g.yaml",
+    ];
+    let out = sandbox
+        .bulla(args)
+        .stdin("n\ny\n")
+        .any_stdout()
+        .expect_stderr_has("plain.yaml: sops metadata not found")
+        .expect_stderr_has("missing.yaml: no such file")
+        .expect_stderr_has("2 of 4 files failed")
+        .status(1)
+        .run();
+    assert_eq!(out.text().matches("Is this okay? (y/n):").count(), 2);
+    assert_eq!(sandbox.read("f.yaml"), before, "declined");
+    let decrypt = ["decrypt", "g.yaml"];
+    sandbox.sops(decrypt).identity("bob").any_stdout().run();
+}
+
+#[test]
+fn identities_are_gathered_once_for_all_files() {
+    let sandbox = under(&["alice", "bob"]);
+    sandbox
+        .encrypted("g.yaml", PLAIN)
+        .encrypted("h.yaml", PLAIN);
+    let key = sandbox.key_file("alice");
+    let log = sandbox.root().join("log");
+    let command = format!(
+        "sh -c 'echo ran >> {}; cat {}'",
+        log.display(),
+        key.display()
+    );
+    sandbox
+        .bulla(["updatekeys", "--yes", "f.yaml", "g.yaml", "h.yaml"])
+        .no_identity()
+        .env("SOPS_AGE_KEY_CMD", command)
+        .any_stdout()
+        .any_stderr()
+        .run();
+    let ran = std::fs::read_to_string(log).unwrap();
+    assert_eq!(ran, "ran\n", "once for alice, who is in every file");
+    sandbox
+        .bulla(["decrypt", "h.yaml"])
+        .identity("bob")
+        .expect_stdout(PLAIN)
+        .run();
+}
+
+#[test]
+fn the_names_of_the_configuration_stand_behind_the_keys() {
+    let (alice, bob) = (age_key("alice").recipient, age_key("bob").recipient);
+    let sandbox = Sandbox::new();
+    sandbox.encrypted("f.yaml", PLAIN).file(
+        ".sops.yaml",
+        format!("bulla:\n  recipients: {{bob: {bob}}}\n  groups: {{ops: [bob]}}\ncreation_rules:\n  - age: [ops]\n"),
+    );
+    sandbox
+        .bulla(["updatekeys", "--yes", "f.yaml"])
+        .expect_stdout_has(&format!("Group 1\n+++ {bob} (bob)\n--- {alice}\n"))
+        .any_stderr()
+        .run();
+    sandbox
+        .bulla(["explain", "f.yaml"])
+        .expect_stdout_has(&format!("recipients:    {bob} (bob)\n"))
+        .run();
+}
+
+#[test]
+fn the_format_can_be_said() {
+    let sandbox = under(&["alice", "bob"]);
+    let text = sandbox.read("f.yaml");
+    sandbox.file("secrets", &text);
+    sandbox
+        .bulla(["updatekeys", "--yes", "--input-type", "yaml", "secrets"])
+        .any_stdout()
+        .any_stderr()
+        .run();
+    assert!(
+        sandbox
+            .read_text("secrets")
+            .contains(&age_key("bob").recipient)
+    );
+}

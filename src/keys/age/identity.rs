@@ -76,10 +76,15 @@ impl AgeIdentities {
     #[must_use]
     pub fn load(sources: impl IntoIterator<Item = IdentitySource>) -> Self {
         let mut identities = Self::default();
-        for source in sources {
-            identities.add(source);
-        }
+        identities.extend(sources);
         identities
+    }
+
+    /// Adds the identities of more sources.
+    pub fn extend(&mut self, sources: impl IntoIterator<Item = IdentitySource>) {
+        for source in sources {
+            self.add(source);
+        }
     }
 
     /// The recipients of the identities that are open, without those behind a passphrase or a

@@ -1,11 +1,13 @@
 //! Splices that keep the layout of the text around them.
 
 use super::emit::{self, Form};
-use super::scan::{Entry, Section, line_feed, scan};
+use super::scan::{Entry, Section, scan};
 use super::{space, value};
+use crate::document::secret::append;
 use crate::document::{Data, Document, NodeId, Span, Splice};
 use crate::store::EmitError;
 use crate::store::flat::{self, refused};
+use crate::store::line_end::line_end;
 use zeroize::Zeroizing;
 
 /// The sections of a text that was parsed once.
@@ -84,7 +86,7 @@ fn replace_section(
     let start = first.unwrap_or_else(|| body_start(document, section));
     let end = section.entries.last().map_or(start, |last| last.value.next);
     let form = Form {
-        line_feed: line_feed(source),
+        line_feed: line_end(source),
         ..Form::SOPS
     };
     let lines = emit::lines(name, keys, &form)?;
@@ -109,7 +111,7 @@ fn on_a_line_of_its_own(source: &[u8], at: usize, lines: &[u8]) -> Zeroizing<Vec
     if is_start {
         return Zeroizing::new(lines.to_vec());
     }
-    let end = line_feed(source);
+    let end = line_end(source);
     let lines = lines.strip_suffix(end).unwrap_or(lines);
     Zeroizing::new([end, lines].concat())
 }
@@ -131,13 +133,13 @@ pub(super) fn insert(
     let form = Form {
         indent: last.map_or(b"", |last| &source[last.start..last.key]),
         sign: &sign,
-        line_feed: line_feed(source),
+        line_feed: line_end(source),
     };
     let keys = [(key.to_vec(), data.clone())];
     let mut line = emit::lines(section.name(source), &keys, &form)?;
     let place = last.map_or_else(|| body_start(document, section), |last| last.value.next);
     if last.is_none() && section.header.is_none() && sections.len() > 1 {
-        flat::append(&mut line, form.line_feed);
+        append(&mut line, form.line_feed);
     }
     let span = Span::new(place, place);
     let text = on_a_line_of_its_own(source, place, &line);
@@ -166,7 +168,7 @@ fn insert_section(document: &Document, name: &[u8], data: &Data) -> Result<Splic
         return refused(format!("{name} is no section, and INI holds nothing else"));
     };
     let form = Form {
-        line_feed: line_feed(source),
+        line_feed: line_end(source),
         ..Form::SOPS
     };
     let header = emit::header(name, form.line_feed)?;

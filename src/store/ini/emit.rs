@@ -1,11 +1,13 @@
 //! Data to text, laid out as sops does.
 
-use super::scan::{line_feed, scan};
+use super::scan::scan;
 use super::value::{self, as_sops};
 use super::{METADATA, space};
+use crate::document::secret::append;
 use crate::document::{Data, Path, Step, Style};
 use crate::store::EmitError;
-use crate::store::flat::{self, append, refused};
+use crate::store::flat::{self, refused};
+use crate::store::line_end::line_end;
 use memchr::{memchr, memchr3};
 use zeroize::Zeroizing;
 
@@ -176,7 +178,7 @@ fn write_comment(comment: &[u8], out: &mut Zeroizing<Vec<u8>>) {
 
 /// The metadata as the last section, with the line end that parts it from the data.
 pub(super) fn metadata(source: &[u8], data: &Data) -> Vec<u8> {
-    let line_feed = line_feed(source);
+    let line_feed = line_end(source);
     let values = flat::flatten(data).into_iter().filter_map(|(name, text)| {
         // As sops does; a backslash before an n comes back as a line feed.
         let text = text.split(|&b| b == b'\n').collect::<Vec<_>>();

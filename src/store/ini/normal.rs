@@ -1,9 +1,10 @@
 //! The normal form of a text: what go-ini loses or reads in pieces is put where one token can
 //! stand for it, or left out. The whole text is sealed beside it, so nothing is lost.
 
-use super::scan::{Block, Entry, Header, Section, comment_text, line_feed, scan};
+use super::scan::{Block, Entry, Header, Section, comment_text, scan};
 use super::value::{self, Meaning};
 use crate::document::{Span, Splice, Style};
+use crate::store::line_end::line_end;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -167,7 +168,7 @@ impl Form<'_> {
         match text.last() {
             None => {}
             Some(b'\r') => text.push(b'\n'),
-            Some(_) => text.extend_from_slice(line_feed(self.source)),
+            Some(_) => text.extend_from_slice(line_end(self.source)),
         }
         text
     }

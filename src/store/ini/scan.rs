@@ -3,7 +3,7 @@
 use super::space;
 use super::value::{self, Reading, line_end};
 use crate::store::{Excerpt, ParseError};
-use memchr::{memchr, memchr2, memmem, memrchr};
+use memchr::{memchr2, memmem, memrchr};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -306,12 +306,4 @@ pub(super) fn behind_signs(comment: &[u8]) -> &[u8] {
     };
     let is_sign = |&&byte: &&u8| byte == sign || byte == b' ';
     &comment[comment.iter().take_while(is_sign).count()..]
-}
-
-/// Whether nothing but `\n` ends the lines of a text, or `\r\n` does.
-pub(super) fn line_feed(source: &[u8]) -> &'static [u8] {
-    match memchr(b'\n', source) {
-        Some(at) if at > 0 && source[at - 1] == b'\r' => b"\r\n",
-        _ => b"\n",
-    }
 }

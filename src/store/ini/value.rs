@@ -2,6 +2,7 @@
 
 use super::space;
 use crate::document::Style;
+use crate::document::secret::append;
 use memchr::{memchr, memchr2, memmem};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -170,7 +171,7 @@ fn continued(source: &[u8], first: Range<usize>, next: usize) -> Reading {
         end = behind - space::at_end(line);
         let goes_on = source[end - 1] == b'\\';
         let to = end - usize::from(goes_on);
-        crate::store::flat::append(&mut text, &source[from..to]);
+        append(&mut text, &source[from..to]);
         if !goes_on {
             break;
         }

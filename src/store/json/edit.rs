@@ -2,8 +2,8 @@
 
 use super::emit::{self, Form};
 use super::layout::{
-    form_behind, form_of, form_of_root, is_wrapped, line_end, members, own_members, root,
-    space_before_next,
+    Member, ends_line, form_behind, form_of, form_of_root, gap, indentation, is_wrapped, line_end,
+    members, outermost, own_members, root, space_before, space_before_next, with_comments,
 };
 use super::spell::{self, Escapes};
 use super::tokens::ROOT_KEY;
@@ -47,11 +47,46 @@ pub(super) fn insert(
     };
     let space = space_before_next(document, &members);
     let form = form_behind(document, &space, layout);
-    let mut text = Zeroizing::new([b",", &space[..]].concat());
+    let mut text = Zeroizing::default();
     append_member(key, data, &form, &mut text)?;
-    let at = last.span.end;
-    let span = Span { start: at, end: at };
-    Ok(vec![Splice { span, text }])
+    Ok(put_behind(document, *last, &space, &text))
+}
+
+/// Puts the text of a member behind `last`, with `space` before it: behind the comments on the
+/// line, and with a comma behind it where one stood behind the last.
+fn put_behind(document: &Document, last: Member, space: &[u8], text: &[u8]) -> Vec<Splice> {
+    let mut gap = gap(document, last.span.end);
+    if document.has_metadata() && !gap.has_comment {
+        // The comma is that of the metadata, which may go at the same time.
+        (gap.comma, gap.line.at) = (None, last.span.end);
+    }
+    // A comment behind the comma is one of the last member only where its line ends.
+    let has_comment = gap.comma.is_some_and(|comma| gap.line.at > comma + 1);
+    let must_break = has_comment || gap.line.is_line_comment;
+    let line_break = space.iter().position(|b| matches!(b, b'\n' | b'\r'));
+    let space = match line_break {
+        // Blanks before the line end would be of the comment.
+        Some(at) if must_break => &space[at..],
+        None if must_break => line_end(document),
+        _ => space,
+    };
+    let (mut new, mut splices) = (Zeroizing::default(), Vec::new());
+    if gap.comma.is_none() && gap.room == gap.line.at {
+        spell::append(&mut new, b",");
+    } else if gap.comma.is_none() {
+        splices.push(insertion(gap.room, b","));
+    }
+    spell::append(&mut new, space);
+    spell::append(&mut new, text);
+    if gap.comma.is_some() {
+        spell::append(&mut new, b",");
+    }
+    let (start, end) = (gap.line.at, gap.line.at);
+    splices.push(Splice {
+        span: Span { start, end },
+        text: new,
+    });
+    splices
 }
 
 fn check_container(document: &Document, id: NodeId, key: Option<&[u8]>) -> Result<(), EmitError> {
@@ -98,6 +133,10 @@ fn insert_first(
         let span = Span { start: at, end: at };
         return Ok(vec![Splice { span, text }]);
     }
+    let is_comment = |child: &NodeId| document.node(*child).kind == Kind::Comment;
+    if let Some(comment) = document.children(id).filter(is_comment).last() {
+        return insert_behind_comment(document, comment, key, data, layout).map(|s| vec![s]);
+    }
     let whole = match key {
         Some(key) => Data::Map(vec![(key.to_vec(), data.clone())]),
         None => Data::List(vec![data.clone()]),
@@ -105,25 +144,84 @@ fn insert_first(
     replace(document, id, &whole, layout).map(|splice| vec![splice])
 }
 
-/// Removes the member of collection `id` whose value is `child`, with one comma.
+/// Puts the first member into a collection behind the last of the comments that it holds.
+fn insert_behind_comment(
+    document: &Document,
+    comment: NodeId,
+    key: Option<&[u8]>,
+    data: &Data,
+    layout: Layout,
+) -> Result<Splice, EmitError> {
+    let span = document.node(comment).span;
+    let space = space_before(document, span.start);
+    let space = if indentation(space).is_some() {
+        space.to_vec()
+    } else {
+        line_end(document).to_vec()
+    };
+    let form = form_behind(document, &space, layout);
+    let mut text = Zeroizing::new(space);
+    append_member(key, data, &form, &mut text)?;
+    let (start, end) = (span.end, span.end);
+    let span = Span { start, end };
+    Ok(Splice { span, text })
+}
+
+/// Removes the member of collection `id` whose value is `child`, with one comma. Comments stay.
 pub(super) fn remove(document: &Document, id: NodeId, child: NodeId) -> Vec<Splice> {
     let mut before = None;
     let mut rest = members(document, id);
     while let Some(member) = rest.next() {
         if member.value == child {
-            let splice = match (before, rest.next()) {
-                (Some(before), _) => removal(before, member.span.end),
-                (None, Some(next)) => removal(member.span.start, next.span.start),
-                (None, None) => {
-                    let around = document.node(id).span;
-                    removal(around.start + 1, around.end - 1)
-                }
-            };
-            return vec![splice];
+            return remove_between(document, id, before, member, rest.next());
         }
-        before = Some(member.span.end);
+        before = Some(member);
     }
     Vec::new()
+}
+
+fn remove_between(
+    document: &Document,
+    id: NodeId,
+    before: Option<Member>,
+    member: Member,
+    next: Option<Member>,
+) -> Vec<Splice> {
+    let around = document.node(id).span;
+    let front = before.map_or(around.start + 1, |before| before.span.end);
+    let has_comment =
+        gap(document, front).has_comment || gap(document, member.span.end).has_comment;
+    match (before, next) {
+        _ if has_comment => remove_among_comments(document, front, member),
+        (Some(before), _) => vec![removal(before.span.end, member.span.end)],
+        (None, Some(next)) => vec![removal(member.span.start, next.span.start)],
+        (None, None) => vec![removal(around.start + 1, around.end - 1)],
+    }
+}
+
+/// Removes a member and the comma behind it, else the one before it, and nothing else that stands
+/// between it and its neighbours but the space before it. `front` is the end of what it follows.
+fn remove_among_comments(document: &Document, front: u32, member: Member) -> Vec<Splice> {
+    let before = gap(document, front);
+    let behind = gap(document, member.span.end);
+    let mut end = member.span.end;
+    let mut splices = Vec::new();
+    match (behind.comma, before.comma) {
+        (Some(comma), _) if comma == end => end += 1,
+        (Some(comma), _) | (None, Some(comma)) => splices.push(removal(comma, comma + 1)),
+        (None, None) => {}
+    }
+    if !before.has_comment && !behind.has_comment && behind.comma.is_none() {
+        return vec![removal(front, end)];
+    }
+    let must_break = before.last.is_line_comment && !ends_line(document, end);
+    let start = if behind.has_comment_on_line || must_break {
+        member.span.start
+    } else {
+        before.last.at
+    };
+    splices.push(removal(start, end));
+    splices
 }
 
 /// Removes a list item that is a token of a comment.
@@ -177,11 +275,7 @@ pub(super) fn attach(document: &Document, metadata: &Data, layout: Layout) -> Ve
             let text = [&entry[..], b",", &space].concat();
             vec![insertion(only.span.start, text)]
         }
-        [.., last] => {
-            let entry = metadata_entry(metadata, &form);
-            let text = [b",", &space[..], &entry].concat();
-            vec![insertion(last.span.end, text)]
-        }
+        [.., last] => put_behind(document, last, &space, &metadata_entry(metadata, &form)),
     }
 }
 
@@ -229,9 +323,15 @@ fn wrap(document: &Document, id: NodeId, metadata: &Data, layout: Layout) -> Vec
     } else {
         b""
     };
-    let span = document.node(id).span;
+    let span = with_comments(document);
     let prefix = [b"{\"", ROOT_KEY, b"\": "].concat();
     let suffix = [b",", space, &entry, end, b"}"].concat();
+    let is_commented = span.end > document.node(id).span.end;
+    let suffix = if is_commented {
+        [line_end(document), &suffix].concat()
+    } else {
+        suffix
+    };
     vec![insertion(span.start, prefix), insertion(span.end, suffix)]
 }
 
@@ -240,38 +340,40 @@ pub(super) fn detach(document: &Document) -> Vec<Splice> {
     let Some(key) = document.branches[0].metadata else {
         return Vec::new();
     };
-    let around = document.node(0).span;
+    let object = outermost(document);
+    let around = document.node(object).span;
     if is_wrapped(document) {
-        let inside = document.node(root(document)).span;
+        let inside = with_comments(document);
         return vec![
             removal(around.start, inside.start),
             removal(inside.end, around.end),
         ];
     }
-    if members(document, 0).nth(1).is_some() {
-        return remove(document, 0, key + 1);
+    let all: Vec<Member> = members(document, object).collect();
+    match all.iter().position(|member| member.first == key) {
+        Some(0) if all.len() == 1 => vec![unfill(document, around, all[0])],
+        Some(last) if last > 0 && last + 1 == all.len() => {
+            remove_among_comments(document, all[last - 1].span.end, all[last])
+        }
+        _ => remove(document, object, key + 1),
     }
-    let end = document.node(key + 1).span.end;
-    vec![removal(
-        around.start + 1,
-        end_of_filling(document, end, around.end - 1),
-    )]
 }
 
-/// Where that ends which [`fill`] put into an object, whose metadata ends at `end`: behind one
-/// line end. Without one the metadata came in another way, and the space around it goes as well.
-fn end_of_filling(document: &Document, end: u32, close: u32) -> u32 {
-    let behind = document.slice(Span {
-        start: end,
-        end: close,
-    });
-    if behind.starts_with(b"\n") {
+/// Removes what [`fill`] put into an object, with one line end. Without one the metadata came in
+/// another way, and the space around it goes as well.
+fn unfill(document: &Document, around: Span, metadata: Member) -> Splice {
+    let behind = gap(document, metadata.span.end);
+    let end = behind.comma.map_or(metadata.span.end, |comma| comma + 1);
+    let rest = &document.source[end as usize..];
+    let end = if rest.starts_with(b"\n") {
         end + 1
-    } else if behind.starts_with(b"\r\n") {
+    } else if rest.starts_with(b"\r\n") {
         end + 2
     } else {
-        close
-    }
+        let space = rest.len() - rest.trim_ascii_start().len();
+        end + Span::new(0, space).end
+    };
+    removal(gap(document, around.start + 1).last.at, end)
 }
 
 #[cfg(test)]

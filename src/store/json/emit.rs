@@ -19,6 +19,8 @@ pub(super) struct Form {
     pub(super) gap: Vec<u8>,
     /// What is escaped in strings.
     pub(super) escapes: Escapes,
+    /// Comments are written, where `line` is set; else they are left out.
+    pub(super) comments: bool,
 }
 
 impl Form {
@@ -30,6 +32,7 @@ impl Form {
             colon: b": ".to_vec(),
             gap: Vec::new(),
             escapes: Escapes::Go,
+            comments: false,
         }
     }
 
@@ -40,6 +43,25 @@ impl Form {
         }
         self
     }
+}
+
+/// A whole text that holds `branches`, which must be one or none.
+///
+/// # Errors
+/// [`EmitError`] for several, and as [`text`].
+pub(super) fn whole(branches: &[Data], form: &Form) -> Result<Zeroizing<Vec<u8>>, EmitError> {
+    let empty = Data::Map(Vec::new());
+    let data = match branches {
+        [] => &empty,
+        [data] => data,
+        several => {
+            let problem = format!("JSON holds one document, not {}", several.len());
+            return Err(EmitError { problem });
+        }
+    };
+    let mut out = text(data, form)?;
+    spell::append(&mut out, b"\n");
+    Ok(out)
 }
 
 /// Refuses a comment that should stand alone, where there is nothing to leave it out of.
@@ -100,6 +122,12 @@ struct Frame<'a> {
     /// Entries or items written.
     count: usize,
     key: &'a [u8],
+    /// Comments met since the last value, with whether they stand on the line of the next.
+    comments: Vec<(&'a [u8], bool)>,
+    /// Comments to be written on the line of the last value.
+    inline: Vec<&'a [u8]>,
+    /// A line was begun inside of the brackets.
+    is_broken: bool,
 }
 
 enum Rest<'a> {
@@ -108,19 +136,24 @@ enum Rest<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// The next entry (with its key) or item; comments are passed over.
+    /// The next entry (with its key) or item; comments on the way are kept for it.
     fn next(&mut self) -> Option<(Option<&'a [u8]>, &'a Data)> {
-        let is_value = |data: &Data| !matches!(data, Data::Comment(..));
-        let (key, data) = match &mut self.rest {
-            Rest::List(items) => (None, items.find(|item| is_value(item))?),
-            Rest::Map(entries) => {
-                let (key, data) = entries.find(|entry| is_value(&entry.1))?;
-                self.key = key;
-                (Some(&key[..]), data)
+        loop {
+            let (key, data) = match &mut self.rest {
+                Rest::List(items) => (None, items.next()?),
+                Rest::Map(entries) => {
+                    let (key, data) = entries.next()?;
+                    (Some(&key[..]), data)
+                }
+            };
+            if let Data::Comment(text, inline) = data {
+                self.comments.push((text, *inline));
+                continue;
             }
-        };
-        self.count += 1;
-        Some((key, data))
+            self.key = key.unwrap_or_default();
+            self.count += 1;
+            return Some((key, data));
+        }
     }
 
     fn closing(&self) -> &'static [u8] {
@@ -170,26 +203,56 @@ fn advance<'a>(
     loop {
         let depth = stack.len();
         let frame = stack.last_mut()?;
-        let Some((key, value)) = frame.next() else {
-            if frame.count > 0 {
+        let next = frame.next();
+        if frame.count > 1 && next.is_some() {
+            spell::append(out, b",");
+            if form.line.is_none() {
+                spell::append(out, &form.gap);
+            }
+        }
+        write_comments(frame, next.map(|next| next.1), form, depth, out);
+        let Some((key, value)) = next else {
+            if frame.count > 0 || frame.is_broken {
                 break_line(form, depth - 1, out);
             }
             spell::append(out, frame.closing());
             stack.pop();
             continue;
         };
-        if frame.count > 1 {
-            spell::append(out, b",");
-            if form.line.is_none() {
-                spell::append(out, &form.gap);
-            }
-        }
         break_line(form, depth, out);
         if let Some(key) = key {
             spell::quote(key, form.escapes, out);
             spell::append(out, &form.colon);
         }
         return Some(value);
+    }
+}
+
+/// Writes the comments on the line of the last value, then those before the `next` one.
+fn write_comments(
+    frame: &mut Frame<'_>,
+    next: Option<&Data>,
+    form: &Form,
+    depth: usize,
+    out: &mut Zeroizing<Vec<u8>>,
+) {
+    let has_room = form.comments && form.line.is_some();
+    for text in frame.inline.drain(..).filter(|_| has_room) {
+        spell::append(out, b" //");
+        spell::append(out, text);
+    }
+    let is_scalar = matches!(next, Some(Data::Scalar(..)));
+    for (text, inline) in frame.comments.drain(..).filter(|_| has_room) {
+        if inline && is_scalar && memchr::memchr2(b'\n', b'\r', text).is_none() {
+            frame.inline.push(text);
+            continue;
+        }
+        for line in text.split(|b| matches!(b, b'\n' | b'\r')) {
+            break_line(form, depth, out);
+            spell::append(out, b"//");
+            spell::append(out, line);
+            frame.is_broken = true;
+        }
     }
 }
 
@@ -214,6 +277,9 @@ fn open<'a>(data: &'a Data, out: &mut Zeroizing<Vec<u8>>) -> Option<Frame<'a>> {
         rest,
         count: 0,
         key: b"",
+        comments: Vec::new(),
+        inline: Vec::new(),
+        is_broken: false,
     })
 }
 

@@ -1,8 +1,9 @@
 //! How the text at hand is laid out, so that new text can look like it.
 
+use super::comments;
 use super::emit::Form;
 use super::spell::Escapes;
-use crate::document::{Document, NodeId, Span};
+use crate::document::{Document, Kind, NodeId, Span};
 use crate::store::Layout;
 
 /// An entry or item of a collection.
@@ -17,7 +18,8 @@ pub(super) struct Member {
 
 /// The entries or items of a collection; none of a scalar.
 pub(super) fn members(document: &Document, id: NodeId) -> impl Iterator<Item = Member> + '_ {
-    let mut children = document.children(id);
+    let is_comment = |id: &NodeId| document.node(*id).kind == Kind::Comment;
+    let mut children = document.children(id).filter(move |id| !is_comment(id));
     std::iter::from_fn(move || {
         let first = children.next()?;
         let value = if document.node(first).is_key {
@@ -56,7 +58,103 @@ pub(super) fn is_wrapped(document: &Document) -> bool {
 
 /// The root value.
 pub(super) fn root(document: &Document) -> NodeId {
-    document.branches[0].first
+    document.branches[0].root.unwrap_or_default()
+}
+
+/// The outermost value: the root, or the object that was put around it.
+pub(super) fn outermost(document: &Document) -> NodeId {
+    let mut nodes = document.nodes.iter();
+    let place = nodes.position(|node| node.kind != Kind::Comment);
+    Span::new(0, place.unwrap_or_default()).end
+}
+
+/// The root with the comments around it.
+pub(super) fn with_comments(document: &Document) -> Span {
+    let branch = document.branches[0];
+    let mut span = document.node(root(document)).span;
+    let inside = document.node(root(document)).end;
+    for id in (branch.first..root(document)).chain(inside..branch.end) {
+        let comment = document.node(id).span;
+        span.start = span.start.min(comment.start);
+        span.end = span.end.max(comment.end);
+    }
+    span
+}
+
+/// The end of a comma or comment, or of the value before them.
+#[derive(Clone, Copy)]
+pub(super) struct Edge {
+    pub(super) at: u32,
+    /// A line end has to follow.
+    pub(super) is_line_comment: bool,
+}
+
+/// What stands between a value and the next one, or the closing bracket: space, a comma, comments.
+pub(super) struct Gap {
+    /// Where the comma stands.
+    pub(super) comma: Option<u32>,
+    pub(super) has_comment: bool,
+    /// A comment stands on the line on which the gap begins.
+    pub(super) has_comment_on_line: bool,
+    /// Behind the comma and all that stands on its line.
+    pub(super) line: Edge,
+    /// Where a comma may be put on that line: not behind a comment that ends with it.
+    pub(super) room: u32,
+    /// Behind the last comment or the comma.
+    pub(super) last: Edge,
+}
+
+/// The gap that begins at `from`.
+pub(super) fn gap(document: &Document, from: u32) -> Gap {
+    let source = &document.source[..];
+    let edge = |at, is_line_comment| Edge {
+        at: Span::new(0, at).end,
+        is_line_comment,
+    };
+    let mut at = from as usize;
+    let mut gap = Gap {
+        comma: None,
+        has_comment: false,
+        has_comment_on_line: false,
+        line: edge(at, false),
+        room: from,
+        last: edge(at, false),
+    };
+    let (mut is_same_line, mut is_first_line) = (true, true);
+    while let Some(&byte) = source.get(at) {
+        if is_space(byte) {
+            let ends_line = matches!(byte, b'\n' | b'\r');
+            is_same_line &= !ends_line;
+            is_first_line &= !ends_line;
+            at += 1;
+        } else if byte == b',' && gap.comma.is_none() {
+            gap.comma = Some(edge(at, false).at);
+            at += 1;
+            (gap.line, gap.last) = (edge(at, false), edge(at, false));
+            is_same_line = true;
+        } else if let Some(end) = comments::end(source, at) {
+            gap.has_comment = true;
+            gap.has_comment_on_line |= is_first_line;
+            gap.last = edge(end, comments::is_line(source, at));
+            if is_same_line {
+                gap.line = gap.last;
+            }
+            if is_same_line && !gap.last.is_line_comment {
+                gap.room = gap.last.at;
+            }
+            at = end;
+        } else {
+            break;
+        }
+    }
+    gap
+}
+
+/// True where nothing but blanks follows on the line.
+pub(super) fn ends_line(document: &Document, at: u32) -> bool {
+    let mut behind = document.source[at as usize..].iter();
+    let next = behind.find(|b| !matches!(b, b' ' | b'\t'));
+    matches!(next, None | Some(b'\n' | b'\r'))
 }
 
 fn is_space(byte: u8) -> bool {
@@ -71,7 +169,7 @@ pub(super) fn space_before(document: &Document, at: u32) -> &[u8] {
 }
 
 /// What follows the last line end in `space`; `None` where there is none.
-fn indentation(space: &[u8]) -> Option<&[u8]> {
+pub(super) fn indentation(space: &[u8]) -> Option<&[u8]> {
     memchr::memrchr(b'\n', space).map(|at| &space[at + 1..])
 }
 
@@ -88,8 +186,9 @@ fn unit(document: &Document, layout: Layout) -> Vec<u8> {
     if let Some(columns) = layout.indent {
         return vec![b' '; columns];
     }
-    let ids = 1..document.nodes.len();
-    ids.filter(|&i| document.nodes[i].is_key || !document.nodes[i - 1].is_key)
+    let ids = outermost(document) as usize + 1..document.nodes.len();
+    ids.filter(|&i| document.nodes[i].kind != Kind::Comment)
+        .filter(|&i| document.nodes[i].is_key || !document.nodes[i - 1].is_key)
         .find_map(|i| indentation(space_before(document, document.nodes[i].span.start)))
         .unwrap_or(b"\t")
         .to_vec()
@@ -103,7 +202,7 @@ fn colon(document: &Document) -> &[u8] {
         end: document.nodes[k + 1].span.start,
     });
     match between.map(|span| document.slice(span)) {
-        Some(colon) if !colon.contains(&b'\n') => colon,
+        Some(colon) if colon.iter().all(|b| matches!(b, b':' | b' ' | b'\t')) => colon,
         _ => b": ",
     }
 }
@@ -133,6 +232,7 @@ pub(super) fn form_behind(document: &Document, space: &[u8], layout: Layout) -> 
         unit: unit(document, layout),
         colon: colon(document).to_vec(),
         escapes: Escapes::Few,
+        comments: false,
     }
 }
 

@@ -1,8 +1,11 @@
-//! JSON: RFC 8259, read strictly, written as sops does or as the text at hand does.
+//! JSON: RFC 8259, read strictly, written as sops does or as the text at hand does; and beside it
+//! JSON with comments and trailing commas, of the same tokens.
 
+mod comments;
 mod duplicates;
 mod edit;
 mod emit;
+mod jsonc;
 mod layout;
 mod spell;
 mod tokens;
@@ -13,6 +16,17 @@ use emit::Form;
 use spell::Escapes;
 pub(super) use spell::append;
 use zeroize::Zeroizing;
+
+pub use jsonc::Jsonc;
+
+/// Which grammar a text is read by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dialect {
+    /// RFC 8259.
+    Strict,
+    /// With comments, and a comma allowed before a closing bracket.
+    Comments,
+}
 
 /// The JSON store.
 ///
@@ -39,7 +53,7 @@ impl Store for Json {
         source: Zeroizing<Vec<u8>>,
         options: ParseOptions,
     ) -> Result<Document, ParseError> {
-        tokens::parse(source, options)
+        tokens::parse(source, options, Dialect::Strict)
     }
 
     fn region(&self, document: &Document, id: NodeId) -> Span {
@@ -110,18 +124,7 @@ impl Store for Json {
     }
 
     fn emit(&self, branches: &[Data], layout: Layout) -> Result<Zeroizing<Vec<u8>>, EmitError> {
-        let empty = Data::Map(Vec::new());
-        let data = match branches {
-            [] => &empty,
-            [data] => data,
-            several => {
-                let problem = format!("JSON holds one document, not {}", several.len());
-                return Err(EmitError { problem });
-            }
-        };
-        let mut text = self.emit_value(data, layout)?;
-        append(&mut text, b"\n");
-        Ok(text)
+        emit::whole(branches, &Form::sops(layout))
     }
 
     fn emit_value(&self, data: &Data, layout: Layout) -> Result<Zeroizing<Vec<u8>>, EmitError> {

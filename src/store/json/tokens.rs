@@ -1,7 +1,9 @@
 //! Text to nodes: one pass over the bytes, a stack of open collections instead of recursion.
 //!
-//! The grammar is RFC 8259, nothing more, with a byte order mark allowed in front.
+//! The grammar is RFC 8259, nothing more, with a byte order mark allowed in front; the other
+//! dialect adds comments and commas before a closing bracket.
 
+use super::Dialect;
 use super::duplicates::Duplicates;
 use super::spell::{self, Number};
 use crate::document::{BeyondSops, Branch, Document, Kind, Node, NodeId, Span, Style, Text, Type};
@@ -16,8 +18,9 @@ pub(super) const ROOT_KEY: &[u8] = b"bulla:root";
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-const NO_COMMENTS: &str = "JSON has no comments";
-const NO_TRAILING_COMMA: &str = "remove the comma before the closing bracket";
+const NO_COMMENTS: &str = "JSON has no comments; with comments it is read by --input-type jsonc";
+const NO_TRAILING_COMMA: &str =
+    "remove the comma before the closing bracket, or read the text by --input-type jsonc";
 const DOUBLE_QUOTES: &str = "strings and keys stand in double quotes";
 
 /// Reads `source`.
@@ -27,15 +30,20 @@ const DOUBLE_QUOTES: &str = "strings and keys stand in double quotes";
 pub(super) fn parse(
     source: Zeroizing<Vec<u8>>,
     options: ParseOptions,
+    dialect: Dialect,
 ) -> Result<Document, ParseError> {
-    match document(&source, options) {
+    match document(&source, options, dialect) {
         Ok(document) => Ok(Document { source, ..document }),
         Err(error) => Err(error.shown_in(&source)),
     }
 }
 
 /// The document, yet without its source.
-fn document(source: &[u8], options: ParseOptions) -> Result<Document, ParseError> {
+fn document(
+    source: &[u8],
+    options: ParseOptions,
+    dialect: Dialect,
+) -> Result<Document, ParseError> {
     check_encoding(source)?;
     let mut parser = Parser {
         source,
@@ -45,12 +53,17 @@ fn document(source: &[u8], options: ParseOptions) -> Result<Document, ParseError
             0
         },
         options,
+        dialect,
         // One long string may be most of a text.
         nodes: Vec::with_capacity((source.len() / 16).min(1 << 20)),
         cooked: Zeroizing::default(),
         open: Vec::new(),
         beyond_sops: None,
         duplicates: Duplicates::default(),
+        has_key: false,
+        is_within_wrapper: false,
+        on_line: None,
+        behind_comma: false,
     };
     let start = parser.at;
     parser.text()?;
@@ -67,7 +80,7 @@ fn document(source: &[u8], options: ParseOptions) -> Result<Document, ParseError
     })
 }
 
-fn error<T>(
+pub(super) fn error<T>(
     problem: impl Into<String>,
     offset: usize,
     hint: Option<&'static str>,
@@ -94,46 +107,70 @@ fn check_encoding(source: &[u8]) -> Result<(), ParseError> {
     }
 }
 
-struct Parser<'s> {
-    source: &'s [u8],
-    at: usize,
+/// A text that is being read.
+pub(super) struct Parser<'s> {
+    pub(super) source: &'s [u8],
+    pub(super) at: usize,
     options: ParseOptions,
-    nodes: Vec<Node>,
+    dialect: Dialect,
+    pub(super) nodes: Vec<Node>,
     cooked: Zeroizing<Vec<u8>>,
     /// The collections around `at`, outermost first.
     open: Vec<NodeId>,
-    beyond_sops: Option<(BeyondSops, NodeId)>,
+    pub(super) beyond_sops: Option<(BeyondSops, NodeId)>,
     duplicates: Duplicates,
+    /// A key was read.
+    has_key: bool,
+    /// The first key is the one under which a root stands that is no object.
+    is_within_wrapper: bool,
+    /// The first node of the scalar member that ended on this line: its key, or itself.
+    pub(super) on_line: Option<NodeId>,
+    /// The comma behind the last member was read.
+    pub(super) behind_comma: bool,
 }
 
 impl Parser<'_> {
     /// The whole text: a value between spaces.
     fn text(&mut self) -> Result<(), ParseError> {
-        self.skip_space();
+        self.skip_space()?;
         loop {
             let is_complete = self.value()?;
             if is_complete && !self.next_member()? {
                 break;
             }
         }
-        match self.peek() {
-            None => Ok(()),
-            Some(b'/' | b'#') => error("text behind the value", self.at, Some(NO_COMMENTS)),
-            Some(_) => error(
-                "text behind the value",
-                self.at,
-                Some("a JSON file holds one value"),
-            ),
+        if self.peek().is_none() {
+            return Ok(());
         }
+        let hint = self.comment_hint().or(Some("a JSON file holds one value"));
+        error("text behind the value", self.at, hint)
     }
 
     fn peek(&self) -> Option<u8> {
         self.source.get(self.at).copied()
     }
 
-    fn skip_space(&mut self) {
-        while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.peek() {
-            self.at += 1;
+    /// Goes on to what is neither space nor comment.
+    fn skip_space(&mut self) -> Result<(), ParseError> {
+        loop {
+            match self.peek() {
+                Some(b' ' | b'\t') => self.at += 1,
+                Some(b'\n' | b'\r') => {
+                    self.at += 1;
+                    self.on_line = None;
+                }
+                Some(b'/') if self.dialect == Dialect::Comments && self.comment()? => {}
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// What to do about a comment at this place, where the dialect has none.
+    fn comment_hint(&self) -> Option<&'static str> {
+        match self.peek() {
+            Some(b'#') => Some("a comment stands behind `//`, and only in JSON with comments"),
+            Some(b'/') if self.dialect == Dialect::Strict => Some(NO_COMMENTS),
+            _ => None,
         }
     }
 
@@ -150,13 +187,17 @@ impl Parser<'_> {
             Some(b'n') => self.word(b"null", Type::Null, b"")?,
             other => return self.no_value(other),
         }
+        let id = self.next_id() - 1;
+        let is_value = id > 0 && self.nodes[id as usize - 1].is_key;
+        self.on_line = Some(id - u32::from(is_value));
+        self.behind_comma = false;
         Ok(true)
     }
 
     fn no_value<T>(&self, found: Option<u8>) -> Result<T, ParseError> {
         let hint = match found {
             None => return error("the text ends where a value should stand", self.at, None),
-            Some(b'/' | b'#') => Some(NO_COMMENTS),
+            Some(b'/' | b'#') => self.comment_hint(),
             Some(b'\'') => Some(DOUBLE_QUOTES),
             Some(b']' | b'}') if self.is_behind_comma() => Some(NO_TRAILING_COMMA),
             Some(b'N' | b'I') => Some("JSON has no NaN and no infinity"),
@@ -175,7 +216,7 @@ impl Parser<'_> {
     /// False behind the root value.
     fn next_member(&mut self) -> Result<bool, ParseError> {
         loop {
-            self.skip_space();
+            self.skip_space()?;
             let Some(&id) = self.open.last() else {
                 return Ok(false);
             };
@@ -183,7 +224,12 @@ impl Parser<'_> {
             match (self.peek(), is_object) {
                 (Some(b','), _) => {
                     self.at += 1;
-                    self.skip_space();
+                    self.behind_comma = true;
+                    self.skip_space()?;
+                    if self.is_trailing_comma(is_object) {
+                        self.beyond_sops.get_or_insert((BeyondSops::Dialect, id));
+                        continue;
+                    }
                     if is_object {
                         self.key()?;
                     }
@@ -195,6 +241,12 @@ impl Parser<'_> {
         }
     }
 
+    /// Whether a closing bracket follows, and the dialect allows it behind a comma.
+    fn is_trailing_comma(&self, is_object: bool) -> bool {
+        let closing = if is_object { b'}' } else { b']' };
+        self.dialect == Dialect::Comments && self.peek() == Some(closing)
+    }
+
     fn no_end<T>(&self, found: Option<u8>, is_object: bool) -> Result<T, ParseError> {
         let (expected, unended) = if is_object {
             ("expected `,` or `}`", "the text ends inside an object")
@@ -203,22 +255,24 @@ impl Parser<'_> {
         };
         match found {
             None => error(unended, self.at, None),
-            Some(b'/' | b'#') => error(expected, self.at, Some(NO_COMMENTS)),
-            Some(_) => error(expected, self.at, None),
+            Some(_) => error(expected, self.at, self.comment_hint()),
         }
     }
 
     /// Reads an opening bracket, and the first key of an object; true where it is closed at once.
     fn open(&mut self, kind: Kind, closing: u8) -> Result<bool, ParseError> {
-        if self.open.len() >= MAX_DEPTH && !self.is_within_wrapper() {
+        // A root that is no object may use all levels, and one more for what stands around it.
+        let levels = MAX_DEPTH + usize::from(self.is_within_wrapper);
+        if self.open.len() >= levels {
             let problem = format!("more than {MAX_DEPTH} levels of nesting");
             return error(problem, self.at, None);
         }
         let span = Span::new(self.at, self.at);
         let id = self.push(kind, Style::Flow, Type::Null, span, Text::Source(span));
         self.open.push(id);
+        self.on_line = None;
         self.at += 1;
-        self.skip_space();
+        self.skip_space()?;
         if self.peek() == Some(closing) {
             self.close(id)?;
             return Ok(true);
@@ -229,16 +283,11 @@ impl Parser<'_> {
         Ok(false)
     }
 
-    /// A root that is no object may use all levels, and one more for what stands around it.
-    fn is_within_wrapper(&self) -> bool {
-        let first = self.nodes.get(1);
-        self.open.len() == MAX_DEPTH
-            && first.is_some_and(|n| n.is_key && self.text_of(n.text()) == ROOT_KEY)
-    }
-
     /// Reads the closing bracket of `id`, the innermost collection.
     fn close(&mut self, id: NodeId) -> Result<(), ParseError> {
         self.at += 1;
+        self.on_line = None;
+        self.behind_comma = false;
         self.open.pop();
         let (at, end) = (Span::new(0, self.at).end, self.next_id());
         let node = &mut self.nodes[id as usize];
@@ -250,25 +299,32 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// Reads a key and its colon.
+    /// Reads a key and its colon. Comments before the value come to stand before the key.
     fn key(&mut self) -> Result<(), ParseError> {
+        self.on_line = None;
+        let key = self.next_id();
         match self.peek() {
             Some(b'"') => self.string(true)?,
             found => return self.no_key(found),
         }
-        self.skip_space();
+        if !std::mem::replace(&mut self.has_key, true) {
+            self.is_within_wrapper = self.open.len() == 1 && self.key_text(key) == ROOT_KEY;
+        }
+        self.skip_space()?;
         if self.peek() != Some(b':') {
-            return error("expected `:` behind the key", self.at, None);
+            let hint = self.comment_hint();
+            return error("expected `:` behind the key", self.at, hint);
         }
         self.at += 1;
-        self.skip_space();
+        self.skip_space()?;
+        self.move_behind(key);
         Ok(())
     }
 
     fn no_key<T>(&self, found: Option<u8>) -> Result<T, ParseError> {
         let hint = match found {
             None => return error("the text ends inside an object", self.at, None),
-            Some(b'/' | b'#') => Some(NO_COMMENTS),
+            Some(b'/' | b'#') => self.comment_hint(),
             Some(b'}') if self.is_behind_comma() => Some(NO_TRAILING_COMMA),
             _ => Some(DOUBLE_QUOTES),
         };
@@ -373,12 +429,19 @@ impl Parser<'_> {
         self.cooked_text(from)
     }
 
-    fn next_id(&self) -> NodeId {
+    pub(super) fn next_id(&self) -> NodeId {
         // No more nodes than bytes, and those are fewer than 2^32.
         Span::new(0, self.nodes.len()).end
     }
 
-    fn push(&mut self, kind: Kind, style: Style, ty: Type, span: Span, text: Text) -> NodeId {
+    pub(super) fn push(
+        &mut self,
+        kind: Kind,
+        style: Style,
+        ty: Type,
+        span: Span,
+        text: Text,
+    ) -> NodeId {
         let id = self.next_id();
         let mut node = Node {
             kind,
@@ -431,11 +494,12 @@ impl Parser<'_> {
     /// The keys of an object.
     fn keys(&self, object: NodeId) -> impl Iterator<Item = NodeId> + '_ {
         let (mut next, end) = (object + 1, self.nodes[object as usize].end);
-        std::iter::from_fn(move || {
-            let key = (next < end).then_some(next)?;
-            next = self.nodes[key as usize + 1].end;
-            Some(key)
-        })
+        let children = std::iter::from_fn(move || {
+            let child = (next < end).then_some(next)?;
+            next = self.nodes[child as usize].end;
+            Some(child)
+        });
+        children.filter(|&child| self.nodes[child as usize].is_key)
     }
 
     fn duplicate<T>(&self, first: NodeId, second: NodeId) -> Result<T, ParseError> {
@@ -462,17 +526,20 @@ impl Parser<'_> {
 
     /// The one branch of the text, whose content begins at `start`.
     fn branch(&mut self, start: usize) -> Result<Branch, ParseError> {
+        let is_value = |node: &Node| node.kind != Kind::Comment;
+        let outermost = self.nodes.iter().position(is_value).unwrap_or_default();
+        let root = Span::new(0, outermost).end;
         let mut branch = Branch {
             first: 0,
             end: self.next_id(),
-            root: Some(0),
+            root: Some(root),
             span: Span::new(start, self.source.len()),
             metadata: None,
         };
-        let keys: Vec<NodeId> = if self.nodes[0].kind == Kind::Mapping {
-            self.keys(0).collect()
+        let keys: Vec<NodeId> = if self.nodes[outermost].kind == Kind::Mapping {
+            self.keys(root).collect()
         } else {
-            self.beyond_sops = Some((BeyondSops::Root, 0));
+            self.beyond_sops = Some((BeyondSops::Root, root));
             Vec::new()
         };
         for &key in keys.iter().filter(|&&k| self.key_text(k) == METADATA_KEY) {
@@ -484,10 +551,14 @@ impl Parser<'_> {
             && branch.metadata == Some(metadata)
             && self.key_text(root) == ROOT_KEY
         {
-            branch.first = root + 1;
+            branch.first = self.move_before(root) + 1;
             branch.end = metadata;
-            branch.root = Some(branch.first);
-            self.beyond_sops = Some((BeyondSops::Root, branch.first));
+            let inside = &self.nodes[branch.first as usize..];
+            // A value follows every key.
+            let comments = inside.iter().position(is_value).unwrap_or_default();
+            let first = branch.first + Span::new(0, comments).end;
+            branch.root = Some(first);
+            self.beyond_sops = Some((BeyondSops::Root, first));
         }
         Ok(branch)
     }
@@ -506,7 +577,7 @@ mod tests {
 
     fn read(text: impl AsRef<[u8]>) -> Result<Document, ParseError> {
         let source = Zeroizing::new(text.as_ref().to_vec());
-        parse(source, ParseOptions::default())
+        parse(source, ParseOptions::default(), Dialect::Strict)
     }
 
     /// Additional data and canonical text of every leaf, a line each.
@@ -624,7 +695,12 @@ mod tests {
             ("{} // x", 3, "text behind the value", NO_COMMENTS),
             ("{ // x\n}", 2, "expected a key", NO_COMMENTS),
             ("[1 /* x */]", 3, "expected `,` or `]`", NO_COMMENTS),
-            ("[# x\n]", 1, "expected a value", NO_COMMENTS),
+            (
+                "[# x\n]",
+                1,
+                "expected a value",
+                "a comment stands behind `//`, and only in JSON with comments",
+            ),
             ("[1, ]", 4, "expected a value", NO_TRAILING_COMMA),
             ("{\"a\": 1,\n}", 9, "expected a key", NO_TRAILING_COMMA),
             ("{\"a\": }", 6, "expected a value", ""),
@@ -697,7 +773,13 @@ mod tests {
             allow_duplicate_keys: true,
             ..ParseOptions::default()
         };
-        let read = |text: &str| parse(Zeroizing::new(text.as_bytes().to_vec()), options);
+        let read = |text: &str| {
+            parse(
+                Zeroizing::new(text.as_bytes().to_vec()),
+                options,
+                Dialect::Strict,
+            )
+        };
         let document = read("{\"a\": 1, \"a\": {\"sops\": 1, \"sops\": 2}}").unwrap();
         assert_eq!(
             leaves(&document),

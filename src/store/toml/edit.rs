@@ -2,11 +2,11 @@
 
 use super::emit::{Writer, is_section};
 use super::flow;
-use super::metadata::line_end;
 use super::parse::{self, Line, Role};
 use super::spell::{self, Quotes};
 use crate::document::{Data, Document, Kind, NodeId, Span, Splice, Step, Style, splice};
 use crate::store::json::append;
+use crate::store::line_end::line_end;
 use crate::store::{EmitError, Layout};
 use zeroize::Zeroizing;
 

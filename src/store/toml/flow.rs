@@ -1,12 +1,12 @@
 //! Splices inside of brackets: members of lists and inline tables, and their commas.
 
 use super::emit::Writer;
-use super::metadata::line_end;
 use super::parse::{self, Role};
 use super::spell;
 use crate::document::{Data, Document, Kind, NodeId, Span, Splice, Style};
 use crate::store::EmitError;
 use crate::store::json::append;
+use crate::store::line_end::line_end;
 use zeroize::Zeroizing;
 
 /// A value with its key, and the place of its node.

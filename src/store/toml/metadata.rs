@@ -5,26 +5,19 @@
 
 use super::emit::Writer;
 use super::parse::{self, Line, METADATA_KEY, Role};
-use crate::document::{Data, Document, Span, Splice, Step};
+use crate::document::{Data, Document, Span, Splice, Step, Type};
 use crate::store::Layout;
 use crate::store::json::append;
+use crate::store::line_end::line_end;
 use zeroize::Zeroizing;
-
-/// The line end of a text: that of its first line.
-pub(super) fn line_end(source: &[u8]) -> &'static [u8] {
-    match memchr::memchr(b'\n', source) {
-        Some(at) if at > 0 && source[at - 1] == b'\r' => b"\r\n",
-        _ => b"\n",
-    }
-}
 
 /// Adds the metadata behind everything.
 pub(super) fn attach(document: &Document, metadata: &Data, layout: Layout) -> Vec<Splice> {
     let source = document.source.as_slice();
     let line_end = line_end(source);
     let mut writer = Writer::new(vec![Step::Key(METADATA_KEY.to_vec())], line_end, layout);
-    // Metadata is texts, numbers and truth values, which TOML can write.
-    if writer.section(metadata, &[]).is_err() {
+    // What TOML cannot write is missed when the metadata are read back.
+    if writer.section(&without_nulls(metadata), &[]).is_err() {
         return Vec::new();
     }
     let block = writer.finish();
@@ -35,6 +28,26 @@ pub(super) fn attach(document: &Document, metadata: &Data, layout: Layout) -> Ve
     append(&mut text, &block);
     let span = Span::new(source.len(), source.len());
     vec![Splice { span, text }]
+}
+
+/// Data without what TOML has no word for, and nobody misses: an entry that is null says what no
+/// entry does. As deep as a store nests.
+fn without_nulls(data: &Data) -> Data {
+    let is_kept = |data: &Data| !matches!(data, Data::Scalar(Type::Null, _));
+    match data {
+        Data::Map(entries) => {
+            let kept = entries.iter().filter(|(_, value)| is_kept(value));
+            Data::Map(
+                kept.map(|(key, v)| (key.clone(), without_nulls(v)))
+                    .collect(),
+            )
+        }
+        Data::List(items) => {
+            let kept = items.iter().filter(|item| is_kept(item));
+            Data::List(kept.map(without_nulls).collect())
+        }
+        other => other.clone(),
+    }
 }
 
 /// Removes the metadata, wherever it stands.
@@ -119,6 +132,22 @@ mod tests {
         assert!(
             attached("a = 1\r\n").ends_with("[[sops.age]]\r\nenc = \"\"\"\r\nx\r\ny\r\n\"\"\"\r\n")
         );
+    }
+
+    #[test]
+    fn nulls_are_left_out() {
+        let entry = |name: &str, data| (name.as_bytes().to_vec(), data);
+        let key = Data::Map(vec![
+            entry("arn", Data::str("x")),
+            entry("role", Data::null()),
+        ]);
+        let kms = Data::List(vec![Data::null(), key]);
+        let splices = attach(
+            &parsed(""),
+            &Data::Map(vec![entry("kms", kms)]),
+            Layout::default(),
+        );
+        assert_eq!(splices[0].text.as_slice(), b"[[sops.kms]]\narn = \"x\"\n");
     }
 
     #[test]

@@ -7,6 +7,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// A command that runs so long hangs.
+const TOO_LONG: std::time::Duration = std::time::Duration::from_mins(1);
+
 /// What one of the two output streams must hold.
 #[derive(Clone)]
 enum Expected {
@@ -200,8 +203,8 @@ impl Case {
         self
     }
 
-    /// Runs the command and compares; one report of all that differs.
-    pub(crate) fn run(self) -> Outcome {
+    /// Runs the command; what it printed and its status are the caller's to judge.
+    pub(crate) fn output(&self) -> std::process::Output {
         let mut child = Command::new(&self.program)
             .args(&self.args)
             .env_clear()
@@ -216,8 +219,23 @@ impl Case {
         let input = self.stdin.clone();
         // A command that does not read all of its input closes the pipe: no matter.
         let writer = std::thread::spawn(move || drop(pipe.write_all(&input)));
+        let id = child.id().to_string();
+        let (ended, end) = std::sync::mpsc::channel::<()>();
+        let watch = std::thread::spawn(move || {
+            if end.recv_timeout(TOO_LONG) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                let _ = Command::new("kill").args(["-9", &id]).status();
+            }
+        });
         let output = child.wait_with_output().expect("the command's end");
+        drop(ended);
+        watch.join().expect("the watch");
         writer.join().expect("the writer");
+        output
+    }
+
+    /// Runs the command and compares; one report of all that differs.
+    pub(crate) fn run(self) -> Outcome {
+        let output = self.output();
 
         let mut faults = Vec::new();
         if output.status.code() != Some(self.status) {

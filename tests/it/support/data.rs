@@ -17,6 +17,14 @@ pub(crate) fn assert_same_data(ours: &[u8], theirs: &[u8], what: &str) {
     }
 }
 
+/// Whether two texts are JSON of the same data, as [`assert_same_data`] sees it; where not, the
+/// place, which is empty where one of them is no JSON.
+pub(crate) fn same_data(ours: &[u8], theirs: &[u8]) -> Result<(), String> {
+    let read = |bytes: &[u8]| serde_json::from_slice(bytes).map_err(|_| String::new());
+    let (ours, theirs): (Value, Value) = (read(ours)?, read(theirs)?);
+    difference(&ours, &theirs, String::new()).map_or(Ok(()), Err)
+}
+
 /// Where two values differ first.
 fn difference(a: &Value, b: &Value, path: String) -> Option<String> {
     match (a, b) {

@@ -1,0 +1,229 @@
+//! The identities of this user: gathered once, and once unlocked open for every file of a run.
+
+use super::Context;
+use super::args::{Unlocking, comma_list};
+use super::failure::{Failure, Outcome, Status, warn};
+use super::gpg::GpgProgram;
+use super::identities::{self, Content, Source};
+use super::names::Names;
+use super::plugins::PathPlugins;
+use super::prompt::Terminal;
+use crate::crypto::DataKey;
+use crate::keys::{
+    AgeError, AgeIdentities, DEFAULT_ORDER, IdentitySource, KeyGroups, Trial, Unlocker, UnwrapError,
+};
+use std::collections::HashSet;
+use std::path::Path;
+
+/// All that this user can open files with.
+pub struct Keyring<'c> {
+    context: &'c Context,
+    order: Vec<String>,
+    identities: AgeIdentities,
+    /// Recipients for whom the commands of the environment have been run.
+    commanded: HashSet<String>,
+    /// Where was looked, as it is called in messages.
+    places: Vec<String>,
+}
+
+impl<'c> Keyring<'c> {
+    /// The identities at hand. No command is run and nobody asked before a file needs it.
+    ///
+    /// # Errors
+    /// Where the decryption order is none.
+    pub fn new(context: &'c Context, flags: &Unlocking) -> Outcome<Self> {
+        let mut keyring = Self {
+            context,
+            order: decryption_order(flags)?,
+            identities: AgeIdentities::default(),
+            commanded: HashSet::new(),
+            places: Vec::new(),
+        };
+        keyring.add(identities::at_hand(&context.environment));
+        Ok(keyring)
+    }
+
+    fn add(&mut self, sources: impl Iterator<Item = Source>) {
+        let places = &mut self.places;
+        let noted = sources.filter(|source| {
+            let known = places.contains(&source.origin);
+            if !known {
+                places.push(source.origin.clone());
+            }
+            !(known && matches!(source.content, Content::Missing))
+        });
+        self.identities.extend(noted.map(identity_source));
+    }
+
+    /// Runs the commands of the environment for recipients that they were not run for yet.
+    fn ask_commands(&mut self, keys: &KeyGroups) {
+        let environment = &self.context.environment;
+        let age = keys
+            .groups
+            .iter()
+            .flatten()
+            .filter(|key| key.provider() == "age");
+        for recipient in age.map(|key| key.id()) {
+            if self.commanded.insert(recipient.to_owned()) {
+                self.add(identities::from_commands(environment, Some(recipient)));
+            }
+        }
+    }
+
+    /// The data key of the file that is called `name`.
+    ///
+    /// # Errors
+    /// Where no key opens it; the report names every key that was tried, the hints what to do.
+    pub fn data_key(&mut self, name: &str, keys: &KeyGroups) -> Outcome<DataKey> {
+        self.ask_commands(keys);
+        let environment = &self.context.environment;
+        let unlocker = Unlocker {
+            gpg: Some(&mut GpgProgram::new(environment)),
+            opened: Some(&mut self.context.opened.borrow_mut()),
+            plugins: Some(&mut PathPlugins::new(environment)),
+            prompt: Some(&mut Terminal::new(environment)),
+            ..Unlocker::new(&mut self.identities)
+        };
+        let opened = keys.unwrap_data_key(&self.order, unlocker);
+        opened.map_err(|error| {
+            let names = Names::near(self.context, Path::new(name));
+            let report = error.report(&|id| names.name(id));
+            let hints = self.hints(keys, &error.reasons(), &names);
+            let mut failure = Failure::from(error);
+            failure.message = report;
+            hints.into_iter().fold(failure.of(name), Failure::hint)
+        })
+    }
+
+    /// The data key of a file, if what is open already opens it.
+    pub fn open_silently(&mut self, keys: &KeyGroups) -> Option<DataKey> {
+        let unlocker = Unlocker::new(&mut self.identities);
+        keys.unwrap_data_key(&self.order, unlocker).ok()
+    }
+
+    /// Whether what is open must be able to open a file with these keys.
+    pub fn must_open(&self, keys: &KeyGroups) -> bool {
+        let own: Vec<&str> = self.identities.recipients().collect();
+        let groups = keys.ids().into_iter();
+        let opened = groups.filter(|ids| ids.iter().any(|id| own.contains(id)));
+        opened.count() >= keys.needed()
+    }
+
+    /// Tries every key of a file.
+    pub fn try_all(&mut self, keys: &KeyGroups) -> Trial {
+        self.ask_commands(keys);
+        let environment = &self.context.environment;
+        let unlocker = Unlocker {
+            gpg: Some(&mut GpgProgram::new(environment)),
+            opened: Some(&mut self.context.opened.borrow_mut()),
+            plugins: Some(&mut PathPlugins::new(environment)),
+            prompt: Some(&mut Terminal::new(environment)),
+            ..Unlocker::new(&mut self.identities)
+        };
+        keys.try_all(&self.order, unlocker)
+    }
+
+    /// What to do about keys that did not open.
+    pub fn hints(&self, keys: &KeyGroups, reasons: &[&UnwrapError], names: &Names) -> Vec<String> {
+        let mut hints = vec![self.summary(keys, names)];
+        let own: Vec<&str> = self.identities.recipients().collect();
+        let ids = keys.ids().concat();
+        let mut age = reasons.iter().filter_map(|reason| reason.age());
+        let lacks_identity = age.all(AgeError::lacks_identity);
+        let mut foreign: Vec<&'static str> = Vec::new();
+        for reason in reasons {
+            if let UnwrapError::NotSupported { provider } = reason
+                && !foreign.contains(provider)
+            {
+                foreign.push(provider);
+            }
+        }
+        if !foreign.is_empty() {
+            let kinds = foreign.join(", ");
+            hints.push(format!(
+                "this version opens no {kinds} keys; sops does, and `sops rotate --add-age` or \
+                 `sops updatekeys` adds one that it can open"
+            ));
+        }
+        if !has_age(keys) {
+            return hints;
+        }
+        let damaged = |id: &&str| own.contains(id);
+        if let Some(id) = ids.iter().find(|id| damaged(id)) {
+            let label = names.label(id);
+            hints.push(format!(
+                "you have the identity of {label}, so what the file holds for it may be damaged: \
+                 compare it with the last good version in git"
+            ));
+        } else if lacks_identity && own.is_empty() {
+            hints.push(
+                "no identity yet? `bulla keygen` makes one; then somebody who can open the file \
+                 adds its recipient with `bulla updatekeys`"
+                    .to_owned(),
+            );
+        } else if lacks_identity {
+            hints.push(
+                "somebody who can open the file adds your recipient to .sops.yaml and runs \
+                 `bulla updatekeys`"
+                    .to_owned(),
+            );
+        }
+        hints
+    }
+
+    /// Who the file is for, who the user is, and where was looked.
+    fn summary(&self, keys: &KeyGroups, names: &Names) -> String {
+        let is_for = names.list(keys.ids().concat());
+        if !has_age(keys) {
+            return format!("this file is for {is_for}");
+        }
+        let own: Vec<&str> = self.identities.recipients().collect();
+        let have = if own.is_empty() {
+            "no identity that is open".to_owned()
+        } else {
+            names.list(own)
+        };
+        let places = self.places.join(", ");
+        format!("this file is for {is_for}; you have {have}; looked in {places}")
+    }
+}
+
+/// Whether age identities are of any use.
+fn has_age(keys: &KeyGroups) -> bool {
+    let mut keys = keys.groups.iter().flatten();
+    keys.any(|key| key.provider() == "age")
+}
+
+/// The age identities in `sources`.
+pub fn identities_of(sources: impl Iterator<Item = Source>) -> AgeIdentities {
+    AgeIdentities::load(sources.map(identity_source))
+}
+
+fn identity_source(source: Source) -> IdentitySource {
+    if let Some(exposed) = &source.warning {
+        warn(exposed);
+    }
+    let origin = source.origin;
+    match source.content {
+        Content::Text(bytes) => IdentitySource::sniffed(origin, bytes),
+        Content::Missing => IdentitySource::Missing { origin },
+        Content::Failed(error) => IdentitySource::Failed {
+            origin,
+            why: error.to_string(),
+        },
+    }
+}
+
+fn decryption_order(flags: &Unlocking) -> Outcome<Vec<String>> {
+    let Some(order) = &flags.decryption_order else {
+        return Ok(DEFAULT_ORDER.map(String::from).to_vec());
+    };
+    let order = comma_list(order);
+    for (i, word) in order.iter().enumerate() {
+        if order[..i].contains(word) {
+            let message = format!("the decryption order names {word} twice");
+            return Err(Failure::new(Status::DuplicateOrder, message));
+        }
+    }
+    Ok(order)
+}
