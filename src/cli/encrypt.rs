@@ -132,6 +132,9 @@ impl Encrypt {
         let selection = sealing.metadata.selection.clone();
         let encrypted = save::seal(context, &input.name, input.output, &document, sealing)?;
         say_clear(&input.name, &document, &selection, encrypted.sealed);
+        if input.output.comments_follow_keys() && selection.is_by_comment() {
+            say_comments_follow(&input.name);
+        }
         match existing {
             Some(there) => save::write_back(context, &there.input, &encrypted.text),
             None => save::deliver(
@@ -222,6 +225,14 @@ pub fn encrypt_whole(name: &str, plan: &mut Plan) {
         ));
     }
     plan.selection = Selection::All;
+}
+
+/// Says that a selector by comments does not do what the text looks like.
+fn say_comments_follow(name: &str) {
+    warn(format!(
+        "{name}: a selector by comments looks one key too far in INI, as in sops: the comment of \
+         a key decides for the next key of the section; select by keys instead"
+    ));
 }
 
 /// How many values in clear are named in warnings.

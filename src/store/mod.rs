@@ -200,6 +200,11 @@ pub trait Store: Sync {
         false
     }
 
+    /// Whether a comment comes behind the key it stands above, where a selector looks for it.
+    fn comments_follow_keys(&self) -> bool {
+        false
+    }
+
     /// What reads back of `data` once it is written: where everything is text, text.
     fn held(&self, data: Data) -> Data {
         data

@@ -289,3 +289,20 @@ fn metadata_with_real_line_ends_is_read() {
         .expect_stdout("k = 1\n")
         .run();
 }
+
+#[test]
+fn a_selector_by_comments_that_looks_one_key_too_far_is_said() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .file("f.ini", "[a]\n# enc\nfirst = 1\nsecond = 2\n")
+        .bulla(["encrypt", "-i", "--age", &alice()])
+        .args(["--encrypted-comment-regex", "enc", "f.ini"])
+        .expect_stderr_has("the comment of a key decides for the next key")
+        .run();
+    assert!(
+        sandbox
+            .read_text("f.ini")
+            .contains("first = 1\nsecond = ENC[")
+    );
+    sandbox.sops(["decrypt", "f.ini"]).any_stdout().run();
+}

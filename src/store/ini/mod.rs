@@ -96,6 +96,10 @@ impl Store for Ini {
         normal::splices(&document.source)
     }
 
+    fn comments_follow_keys(&self) -> bool {
+        true
+    }
+
     fn belongs_to_value(&self, document: &Document, id: NodeId) -> bool {
         document.node(id).inline
     }
