@@ -76,6 +76,7 @@ fn say_beyond_sops(name: &str, store: &dyn Store, document: &Document, cipher: C
         Some((BeyondSops::Number, id)) => {
             format!("the number at {} is out of sops's range", document.path(id))
         }
+        Some((BeyondSops::Mark, _)) => "it starts with a byte order mark".to_owned(),
         Some((BeyondSops::Dialect, _)) => "it has comments or trailing commas".to_owned(),
         None => return,
     };

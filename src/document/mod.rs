@@ -234,6 +234,8 @@ pub enum BeyondSops {
     Key,
     /// A number outside of sops's range.
     Number,
+    /// A byte order mark, where sops reads none.
+    Mark,
     /// What the format's strict form, which sops reads, does not have: a comment in JSON.
     Dialect,
 }

@@ -5,8 +5,9 @@
 //! to them. `\n` (two characters) in a value is a line feed. A key may stand twice.
 //!
 //! What sops refuses is read here, and encrypted in normal form: lines of nothing but blanks, an
-//! indented comment, a name without value (`export KEY`; it counts as a comment), and a value in
-//! quotes that goes on over several lines. The last is taken for one only where sops would refuse
+//! indented comment, a variable passed on (`export KEY`; it counts as a comment), and a value in
+//! quotes that goes on over several lines. A word alone stays refused: it may be a forgotten `=`, or
+//! a line of a secret that lacks its quotes, and a comment can be in clear. The last is taken for one only where sops would refuse
 //! one of these lines: what sops can read means the same here as there.
 //!
 //! The metadata are the lines whose key starts with `sops_`. In the document they are one mapping
@@ -459,13 +460,13 @@ fn odd_line(source: &[u8], start: usize, end: usize) -> Result<Line, ParseError>
         What::Blank
     } else if text.starts_with(b"#") {
         What::Comment(end - text.len() + 1)
-    } else if is_bare_name(text) {
+    } else if is_passed_on(text) {
         What::Comment(start)
     } else {
         return Err(ParseError {
             problem: "expected `KEY=value` or a comment".to_owned(),
             offset: end - text.len(),
-            hint: Some("a value of several lines stands in quotes"),
+            hint: Some(refused_hint(source)),
             excerpt: Excerpt::default(),
         });
     };
@@ -477,13 +478,21 @@ fn odd_line(source: &[u8], start: usize, end: usize) -> Result<Line, ParseError>
     })
 }
 
-/// `KEY` or `export KEY`: a variable that is passed on.
-fn is_bare_name(text: &[u8]) -> bool {
+/// What to do about a text with a line that is none of dotenv.
+fn refused_hint(source: &[u8]) -> &'static str {
+    if source.starts_with(b"\xff\xfe") || source.starts_with(b"\xfe\xff") {
+        "this looks like UTF-16; save it as UTF-8"
+    } else {
+        "a value of several lines stands in quotes"
+    }
+}
+
+/// `export KEY`: a variable that is passed on.
+fn is_passed_on(text: &[u8]) -> bool {
     let name = match text.strip_prefix(b"export") {
-        Some(rest) if rest.starts_with(b" ") || rest.starts_with(b"\t") => rest,
-        _ => text,
+        Some(rest) if rest.starts_with(b" ") || rest.starts_with(b"\t") => rest.trim_ascii(),
+        _ => return false,
     };
-    let name = name.trim_ascii();
     let is_part = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
     name.first().is_some_and(|b| !b.is_ascii_digit()) && name.iter().all(is_part)
 }
@@ -686,25 +695,20 @@ mod tests {
         );
         reads("A=\"x\nB=y\"\n", &[("A", "\"x"), ("B", "y\"")]);
         reads(
-            "A=\"x\nB=\"y\nb\n",
-            &[("A", "\"x"), ("B", "\"y"), ("#", "b")],
+            "A=\"x\nB=\"y\nexport b\n",
+            &[("A", "\"x"), ("B", "\"y"), ("#", "export b")],
         );
         reads(
-            "A=don't\nB\nC='\n",
-            &[("A", "don't"), ("#", "B"), ("C", "'")],
+            "A=don't\nexport B\nC='\n",
+            &[("A", "don't"), ("#", "export B"), ("C", "'")],
         );
     }
 
     #[test]
     fn lines_that_sops_refuses_are_comments() {
         reads(
-            "\u{feff}  # a\n\t\r\nexport B\nC\r\nexport\n",
-            &[
-                ("#", " a"),
-                ("#", "export B"),
-                ("#", "C\r"),
-                ("#", "export"),
-            ],
+            "\u{feff}  # a\n\t\r\nexport B\n export\tC\r\n",
+            &[("#", " a"), ("#", "export B"), ("#", " export\tC\r")],
         );
         reads("  # a=b\n", &[("  # a", "b")]);
     }
@@ -715,7 +719,9 @@ mod tests {
             assert_eq!(parse(text.as_bytes()).err().unwrap().offset, 6);
         }
         assert!(parse(b"A=\"x\nnot closed").is_err());
-        assert!(parse(b"1A").is_err());
+        for alone in ["1A", "A", "export", "exported", "export A B"] {
+            assert!(parse(alone.as_bytes()).is_err(), "{alone}");
+        }
     }
 
     #[test]

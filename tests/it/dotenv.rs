@@ -76,6 +76,27 @@ fn what_other_readers_take_comes_back_and_sops_reads_the_same_values() {
 }
 
 #[test]
+fn a_line_of_a_secret_without_quotes_is_refused_and_not_left_in_clear_as_a_comment() {
+    let sandbox = Sandbox::new();
+    sandbox.file("f.env", "KEY=-----BEGIN\nYWJj\n");
+    for selector in [&[][..], &["--encrypted-regex", "^KEY$"]] {
+        sandbox
+            .bulla(["encrypt", "--age", &alice()])
+            .args(selector)
+            .arg("f.env")
+            .expect_stderr_has("f.env:2:1: expected `KEY=value` or a comment")
+            .never_says("YWJj")
+            .status(2)
+            .run();
+    }
+    sandbox
+        .sops(["encrypt", "--age", &alice(), "f.env"])
+        .any_stderr()
+        .status(2)
+        .run();
+}
+
+#[test]
 fn values_in_clear_are_put_on_one_line_for_sops() {
     let sandbox = Sandbox::new();
     let plain = "PLAIN='{\n \"a\": 1\n}'\n  # c\nSECRET=x\n";

@@ -697,3 +697,29 @@ fn what_sops_has_no_room_for_works_and_is_said_once() {
         sandbox.bulla(["decrypt", name]).expect_stdout(text).run();
     }
 }
+
+#[test]
+fn a_byte_order_mark_that_sops_would_stumble_over_is_kept_and_said() {
+    let sandbox = Sandbox::new();
+    let plain = "\u{feff}{\"a\": 1}\n";
+    sandbox
+        .file("f.json", plain)
+        .bulla([
+            "encrypt",
+            "-i",
+            "--age",
+            &age_key("alice").recipient,
+            "f.json",
+        ])
+        .expect_stderr_has("stock sops cannot read this file: it starts with a byte order mark")
+        .run();
+    sandbox
+        .sops(["decrypt", "f.json"])
+        .any_stderr()
+        .status(1)
+        .run();
+    sandbox
+        .bulla(["decrypt", "f.json"])
+        .expect_stdout(plain)
+        .run();
+}

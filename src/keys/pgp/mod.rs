@@ -188,6 +188,10 @@ fn encrypt_arguments(name: &str) -> Vec<&str> {
         arguments.extend(["--trusted-key", id]);
     }
     arguments.push("--no-encrypt-to");
+    if name.contains('@') {
+        // gpg would look an address up on the network, and take the key that it finds there.
+        arguments.push("--no-auto-key-locate");
+    }
     arguments
 }
 
@@ -292,6 +296,15 @@ mod tests {
             opened.map_err(|reasons| reasons[0].to_string()),
             unlocker.held_back,
         )
+    }
+
+    #[test]
+    fn a_key_that_is_named_by_an_address_is_not_looked_for_on_the_network() {
+        let mut gpg = says(&format!("{MESSAGE}\nx\n-----END PGP MESSAGE-----\n"));
+        let mut key = PgpKey::new("alice@example.org").unwrap();
+        wrap(&mut key, &mut gpg).unwrap();
+        let asked = gpg.asked[0].0.join(" ");
+        assert!(asked.contains("--no-auto-key-locate"), "{asked}");
     }
 
     #[test]

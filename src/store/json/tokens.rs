@@ -69,13 +69,14 @@ fn document(
     parser.text()?;
     let branch = parser.branch(start)?;
     let (nodes, cooked, beyond_sops) = (parser.nodes, parser.cooked, parser.beyond_sops);
+    let mark = source.starts_with(BOM).then_some((BeyondSops::Mark, 0));
     Ok(Document {
         source: Zeroizing::default(),
         cooked,
         nodes,
         branches: vec![branch],
         indent_step: 4,
-        beyond_sops,
+        beyond_sops: beyond_sops.or(mark),
     })
 }
 
@@ -642,6 +643,10 @@ mod tests {
             Some((BeyondSops::Number, 3))
         );
         assert_eq!(read("{\"a\": [1e99]}").unwrap().beyond_sops, None);
+        assert_eq!(
+            read("\u{feff}{}").unwrap().beyond_sops,
+            Some((BeyondSops::Mark, 0))
+        );
     }
 
     #[test]
