@@ -59,12 +59,12 @@ pub struct Global {
 /// Which format a file has.
 #[derive(Args, Clone, Default)]
 pub struct Types {
-    /// The format of the input (yaml, json, dotenv, ini, toml or binary); without it the file's
-    /// name says, and for an encrypted file under another name its content.
+    /// The format of the input (json, jsonc, toml, yaml, hcl, ini, dotenv, properties,
+    /// binary); without it the file's name says, and for an encrypted file under another name its
+    /// content.
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     pub input_type: Option<&'static dyn Store>,
-    /// The format of the output (yaml, json, dotenv, ini, toml or binary); without it that of
-    /// the file.
+    /// The format of the output (those of the input); without it that of the file.
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     pub output_type: Option<&'static dyn Store>,
 }

@@ -19,7 +19,7 @@ pub struct Running {
     /// Run the command as this user, with that user's groups, HOME, USER and LOGNAME.
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
-    /// Keep bulla's own keys (`SOPS_AGE_KEY` and the like) from the command.
+    /// Keep bulla's own keys (`SOPS_AGE_KEY` and the like) from the command; always so with `--user`.
     #[arg(long)]
     pub scrub: bool,
     /// Do not wait for the command, which gets no standard streams (deprecated, as in sops).
@@ -85,7 +85,8 @@ impl Running {
 
     /// What the command inherits, and what `--user` puts in its place.
     pub fn dress(&self, command: &mut Command, environment: &Environment, user: Option<&User>) {
-        if self.scrub {
+        // Another user is handed values, not the keys to all files.
+        if self.scrub || user.is_some() {
             environment.scrub(command, Child::Helper);
         }
         if let Some(user) = user {

@@ -256,6 +256,7 @@ fn old_form(words: Vec<OsString>, cli: &Command) -> Outcome<Vec<OsString>> {
     let mut rest = Vec::new();
     let mut files = Vec::new();
     let mut only_files = false;
+    let mut late_in_place = None;
     for word in words {
         let text = word.to_str().unwrap_or_default();
         match text {
@@ -268,6 +269,7 @@ fn old_form(words: Vec<OsString>, cli: &Command) -> Outcome<Vec<OsString>> {
                 modes.push(Mode::Set);
                 set = Some(text["--set=".len()..].to_owned());
             }
+            "--in-place" if !files.is_empty() => late_in_place = Some(word),
             _ if text.starts_with('-') && text != "-" => rest.push(word),
             _ => files.push(word),
         }
@@ -285,6 +287,14 @@ fn old_form(words: Vec<OsString>, cli: &Command) -> Outcome<Vec<OsString>> {
         return Ok(Vec::new());
     }
     let mode = mode.unwrap_or(Mode::Edit);
+    // sops passes over flags behind the file. Ours count, but for the one by which a script that
+    // prints a plaintext would leave it in the folder.
+    match late_in_place {
+        Some(_) if mode == Mode::Decrypt => {
+            warn("-i behind the file is passed over, as by sops; put it in front");
+        }
+        late => rest.extend(late),
+    }
     if mode == Mode::Edit && rest.iter().any(changes_keys) && !Path::new(&files[0]).exists() {
         let message = format!("{}: no such file", files[0].display());
         return Err(Failure::new(Status::MissingForKeys, message));

@@ -11,7 +11,7 @@ use super::output::Content;
 use super::save::{self, Sealing};
 use super::unlock;
 use crate::crypto::{DataKey, Stash, SystemRandom};
-use crate::keys::KeyGroups;
+use crate::keys::{KeyGroups, Kind};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -116,6 +116,10 @@ impl Rotate {
                 group.retain(|key| (key.provider(), key.id()) != (kind, &id));
             }
             if keys.groups.iter().flatten().count() == before {
+                // What is no key at all is a slip of the pen, and somebody would keep access.
+                if let Some(kind) = Kind::find(kind) {
+                    kind.key(&id, 1, &aws)?;
+                }
                 warn(format!(
                     "{name}: there is no {kind} key {id:?} to be removed"
                 ));

@@ -247,3 +247,13 @@ fn what_would_be_taken_for_a_binary_file_is_not_written_under_such_a_name() {
         .run();
     assert_eq!(sandbox.read_text("f.JSON"), "{\"data\": \"x\"}\n");
 }
+
+#[test]
+fn the_help_names_every_format_that_there_is() {
+    let help = Case::new().args(["encrypt", "--help"]).any_stdout().run();
+    let help = help.text();
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    let names: Vec<&str> = bulla::store::STORES.iter().map(|s| s.name()).collect();
+    let listed = format!("The format of the input ({})", names.join(", "));
+    assert!(help.contains(&listed), "{help}");
+}

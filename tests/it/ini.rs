@@ -306,3 +306,51 @@ fn a_selector_by_comments_that_looks_one_key_too_far_is_said() {
     );
     sandbox.sops(["decrypt", "f.ini"]).any_stdout().run();
 }
+
+#[test]
+fn no_comment_on_the_line_of_a_secret_stays_in_clear_where_the_work_is_shared() {
+    // more leaves than one thread takes, so that the borders stand before both kinds of them
+    for shift in 0..2 {
+        let mut plain = "[s]\n".to_owned() + &"name = b\n".repeat(shift);
+        for number in 0..1_500 {
+            plain += &format!("pass{number} = hunter{number} # tail{number}\n");
+        }
+        let sandbox = Sandbox::new();
+        sandbox.file("f.ini", &plain);
+        let args = ["encrypt", "-i", "--encrypted-regex", "^pass", "--age"];
+        let args = args.into_iter().map(str::to_owned);
+        sandbox
+            .bulla(args.chain([alice(), "f.ini".to_owned()]))
+            .run();
+        let sealed = sandbox.read_text("f.ini");
+        assert!(!sealed.contains("hunter") && !sealed.contains("tail"));
+        sandbox
+            .bulla(["decrypt", "f.ini"])
+            .expect_stdout(&plain)
+            .run();
+    }
+}
+
+#[test]
+fn comments_that_are_a_part_of_a_value_in_clear_are_not_complained_of() {
+    let plain = "[s]\n; secret\na = 1 # x\nb = 2 # y\nc = 3 # z\n";
+    let sandbox = Sandbox::new();
+    sandbox.file("f.ini", plain);
+    let args = [
+        "encrypt",
+        "-i",
+        "--encrypted-comment-regex",
+        "secret",
+        "--age",
+    ];
+    let args = args.into_iter().map(str::to_owned);
+    sandbox
+        .bulla(args.chain([alice(), "f.ini".to_owned()]))
+        .any_stderr()
+        .run();
+    assert!(sandbox.read_text("f.ini").contains("\nb = ENC["));
+    sandbox
+        .bulla(["decrypt", "f.ini"])
+        .expect_stdout(plain)
+        .run();
+}
