@@ -2,7 +2,7 @@
 
 use super::args::{Destination, Recipients, Selectors, Surplus, Types, Unlocking};
 use super::configuration::{self, Plan};
-use super::failure::{Failure, Outcome, Status, warn};
+use super::failure::{Failure, Outcome, Status, note, warn};
 use super::input::{Input, Purpose};
 use super::output::Content;
 use super::reuse::{Existing, Kept, Wanted};
@@ -13,9 +13,9 @@ use crate::crypto::{Cipher, DataKey, Stash, SystemRandom};
 use crate::document::{Document, LeafKind, Type};
 use crate::keys::KeyGroups;
 use crate::metadata::{Metadata, Selection};
-use crate::store::Layout;
+use crate::store::{self, Layout, Store};
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Encrypt a file's values, and leave every other byte as it is
 #[derive(Args)]
@@ -135,6 +135,10 @@ impl Encrypt {
         if input.output.comments_follow_keys() && selection.is_by_comment() {
             say_comments_follow(&input.name);
         }
+        if self.destination.in_place || output.is_some() {
+            let written = output.or(path.as_deref());
+            self.say_format(written, input.output);
+        }
         match existing {
             Some(there) => save::write_back(context, &there.input, &encrypted.text),
             None => save::deliver(
@@ -145,6 +149,22 @@ impl Encrypt {
                 Content::Encrypted,
             ),
         }
+    }
+
+    /// Says what stock sops needs to be told where it would not tell the format by the name.
+    fn say_format(&self, written: Option<&Path>, store: &dyn Store) {
+        let Some(path) = written else {
+            return;
+        };
+        let is_told = store::is_name_of_sops(&path.to_string_lossy());
+        let could_be = matches!(store.name(), "yaml" | "json" | "dotenv" | "ini");
+        if is_told || !could_be || self.types.input_type.is_some() {
+            return;
+        }
+        let (path, format) = (path.display(), store.name());
+        note(format!(
+            "{path}: by this name stock sops takes the file for binary; it needs --input-type {format} --output-type {format}"
+        ));
     }
 
     fn check(&self) -> Outcome {

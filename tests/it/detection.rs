@@ -57,7 +57,11 @@ fn such_names_are_encrypted_as_their_format_unless_binary_is_asked_for() {
     for name in BEYOND_SOPS {
         let sandbox = Sandbox::new();
         let plain = "{\"a\": \"x\"}\n";
-        sandbox.encrypted(name, plain);
+        sandbox
+            .file(name, plain)
+            .bulla(["encrypt", "-i", "--age", &alice(), name])
+            .any_stderr()
+            .run();
         assert!(
             sandbox.read_text(name).starts_with("{\"a\": \"ENC["),
             "{name}"

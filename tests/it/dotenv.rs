@@ -10,7 +10,11 @@ fn alice() -> String {
 #[track_caller]
 fn comes_back(name: &str, plain: impl AsRef<[u8]>) -> (Sandbox, String) {
     let sandbox = Sandbox::new();
-    sandbox.encrypted(name, &plain);
+    sandbox
+        .file(name, &plain)
+        .bulla(["encrypt", "-i", "--age", &alice(), name])
+        .any_stderr()
+        .run();
     sandbox.bulla(["decrypt", name]).expect_stdout(&plain).run();
     let args = [
         "decrypt",
@@ -280,6 +284,35 @@ fn other_names_of_dotenv_files_are_known() {
     ] {
         comes_back(name, "A=1\n  # c\n");
     }
+}
+
+#[test]
+fn a_name_that_sops_takes_for_binary_is_said_once() {
+    let sandbox = Sandbox::new();
+    let recipient = alice();
+    sandbox
+        .file(".env.production", "A=1\n")
+        .bulla(["encrypt", "-i", "--age", &recipient, ".env.production"])
+        .expect_stderr_has("--input-type dotenv --output-type dotenv")
+        .run();
+    sandbox
+        .sops([
+            "decrypt",
+            "--input-type",
+            "dotenv",
+            "--output-type",
+            "dotenv",
+        ])
+        .arg(".env.production")
+        .expect_stdout("A=1\n")
+        .run();
+    sandbox
+        .bulla(["set", ".env.production", "[\"A\"]", "\"2\""])
+        .run();
+    sandbox
+        .file("f.env", "A=1\n")
+        .bulla(["encrypt", "-i", "--age", &recipient, "f.env"])
+        .run();
 }
 
 #[test]
