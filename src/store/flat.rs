@@ -16,6 +16,11 @@ use zeroize::Zeroizing;
 const MAP: &[u8] = b"__map_";
 const LIST: &[u8] = b"__list_";
 
+/// What is bulla's own in the metadata. A backslash has another spelling there, because one before
+/// an n would come back as a line feed.
+const OWN: &[u8] = b"bulla__";
+const BACKSLASH: &[u8] = b"\\u005c";
+
 /// Every scalar of a map with its flat name, in order. Empty collections and nulls vanish.
 /// As deep as a store nests.
 pub(super) fn flatten(data: &Data) -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -25,7 +30,22 @@ pub(super) fn flatten(data: &Data) -> Vec<(Vec<u8>, Vec<u8>)> {
             flatten_below(key.clone(), value, &mut flat);
         }
     }
+    for (_, text) in flat.iter_mut().filter(|(name, _)| name.starts_with(OWN)) {
+        *text = replaced(text, b"\\", BACKSLASH);
+    }
     flat
+}
+
+fn replaced(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let mut new = Vec::with_capacity(text.len());
+    let mut done = 0;
+    for at in memchr::memmem::find_iter(text, from) {
+        new.extend_from_slice(&text[done..at]);
+        new.extend_from_slice(to);
+        done = at + from.len();
+    }
+    new.extend_from_slice(&text[done..]);
+    new
 }
 
 fn flatten_below(name: Vec<u8>, data: &Data, flat: &mut Vec<(Vec<u8>, Vec<u8>)>) {
@@ -98,7 +118,12 @@ struct Slot {
 /// The number of an entry that has no place in it, or of the first one where a list has gaps.
 pub(super) fn unflatten(entries: Vec<(Vec<u8>, Data)>) -> Result<Data, usize> {
     let mut slots = vec![Slot::default()];
-    for (number, (name, value)) in entries.into_iter().enumerate() {
+    for (number, (name, mut value)) in entries.into_iter().enumerate() {
+        if let Data::Scalar(_, text) = &mut value
+            && name.starts_with(OWN)
+        {
+            *text = Zeroizing::new(replaced(text, BACKSLASH, b"\\"));
+        }
         let steps = steps(&name);
         if steps.len() > MAX_DEPTH {
             return Err(number);

@@ -354,3 +354,20 @@ fn comments_that_are_a_part_of_a_value_in_clear_are_not_complained_of() {
         .expect_stdout(plain)
         .run();
 }
+
+#[test]
+fn a_backslash_in_a_name_keeps_the_spelling_of_its_value() {
+    for plain in [
+        "[s]\n\\n=e\\\nb\n",
+        "[s]\n\\u005cn=e\\\nb\n",
+        "[s\\n]\na=e\\\n",
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox.encrypted("f.ini", plain);
+        sandbox
+            .bulla(["decrypt", "f.ini"])
+            .expect_stdout(plain)
+            .run();
+        sandbox.sops(["decrypt", "f.ini"]).any_stdout().run();
+    }
+}
