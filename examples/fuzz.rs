@@ -237,10 +237,20 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
         "dotenv" => "env",
         other => other,
     };
-    for folder in ["plain", "beyond-sops", "own-formats"] {
+    if wanted == "config" {
+        let example = testdata.join("../.sops.yaml.example");
+        seeds.push(std::fs::read(example).unwrap());
+        seeds.push(std::fs::read(testdata.join("groups.sops.yaml")).unwrap());
+    }
+    for folder in ["plain", "beyond-sops", "own-formats", "sops-3.11"] {
         for entry in std::fs::read_dir(testdata.join(folder)).unwrap() {
             let path = entry.unwrap().path();
-            if path.extension().is_some_and(|end| end == wanted) {
+            let name = path.file_name().unwrap().to_string_lossy();
+            let is_wanted = match wanted {
+                "metadata" => name.contains(".enc."),
+                _ => path.extension().is_some_and(|end| end == wanted) && folder != "sops-3.11",
+            };
+            if is_wanted {
                 seeds.push(std::fs::read(path).unwrap());
             }
         }

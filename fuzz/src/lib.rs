@@ -2,6 +2,7 @@
 //!
 //! They use the public library only, so `examples/fuzz.rs` runs the same ones without libFuzzer.
 
+use bulla::config::{Config, Stores};
 use bulla::crypto::{Cipher, DataKey, Nonces, Sealer, Stash, SystemRandom, Token, TokenType};
 use bulla::decrypt::{DecryptOptions, decrypt};
 use bulla::document::{Document, Path};
@@ -9,6 +10,7 @@ use bulla::encrypt::{EncryptError, Encryption, encrypt};
 use bulla::keys::{KeyGroups, Provider, Wrapper};
 use bulla::metadata::{Metadata, Selection};
 use bulla::store::{self, Layout, ParseOptions, Store};
+use std::path::Path as FilePath;
 use std::sync::LazyLock;
 use zeroize::Zeroizing;
 
@@ -26,6 +28,8 @@ pub const TARGETS: &[Target] = &[
     ("jsonc_identity", jsonc_identity),
     ("properties_identity", properties_identity),
     ("hcl_identity", hcl_identity),
+    ("metadata", metadata),
+    ("config", config),
     ("token", token),
     ("path", path),
 ];
@@ -165,6 +169,47 @@ fn parse(store: &dyn Store, bytes: &[u8]) -> Option<Document> {
             assert!(error.offset <= bytes.len(), "an error behind the text");
             None
         }
+    }
+}
+
+/// Metadata in any state is read or refused, and what was read is read again once it is written;
+/// nothing of it makes a file open.
+pub fn metadata(bytes: &[u8]) {
+    for store in store::STORES.iter().copied() {
+        let Some(document) = parse(store, bytes) else {
+            continue;
+        };
+        let Ok(Some(block)) = store.metadata(&document) else {
+            continue;
+        };
+        let Ok(metadata) = Metadata::from_data(&block) else {
+            continue;
+        };
+        Metadata::from_data(&metadata.to_data()).expect("our own metadata is read");
+        let _ = decrypt(
+            &document,
+            store,
+            &metadata,
+            &KEY,
+            DecryptOptions::default(),
+            None,
+        );
+    }
+}
+
+/// A configuration in any state is read or refused.
+pub fn config(bytes: &[u8]) {
+    let yaml = store::by_name("yaml").expect("yaml is built in");
+    let Some(document) = parse(yaml, bytes) else {
+        return;
+    };
+    let Some(root) = document.branches.first().and_then(|branch| branch.root) else {
+        return;
+    };
+    let (data, path) = (document.data(root), FilePath::new(".sops.yaml"));
+    if let Ok(config) = Config::from_data(&data, path) {
+        let _ = config.rule_for(FilePath::new("/a/secrets/b.yaml"), FilePath::new("/a"));
+        Stores::from_data(&data, path).expect("a part of what was read");
     }
 }
 

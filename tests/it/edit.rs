@@ -603,3 +603,29 @@ fn no_file_is_named() {
         .status(100)
         .run();
 }
+
+#[test]
+fn a_file_of_several_documents_keeps_them() {
+    let plain = "# one\na: 1\n---\n# two\na: 2\nb: [x]\n---\n- three\n";
+    let sandbox = Sandbox::new();
+    sandbox
+        .file("f.yaml", plain)
+        .bulla([
+            "encrypt",
+            "-i",
+            "--age",
+            &age_key("alice").recipient,
+            "f.yaml",
+        ])
+        .any_stderr()
+        .run();
+    sandbox
+        .bulla(["edit", "f.yaml"])
+        .editor("sed -i 's/a: 2/a: 22/'")
+        .any_stderr()
+        .run();
+    sandbox
+        .bulla(["decrypt", "f.yaml"])
+        .expect_stdout(plain.replace("a: 2", "a: 22"))
+        .run();
+}

@@ -1,6 +1,6 @@
 //! INI files: beside real sops in both directions, and what sops loses.
 
-use crate::support::{Case, Sandbox, age_key, assert_same_data, text};
+use crate::support::{Case, Sandbox, age_key, assert_same_data, in_clear, text};
 
 fn alice() -> String {
     age_key("alice").recipient
@@ -66,7 +66,7 @@ fn what_sops_loses_comes_back() {
             "; b",
             "; c",
         ] {
-            assert!(!sealed.contains(clear), "{clear}: {sealed}");
+            assert!(!in_clear(&sealed).contains(clear), "{clear}: {sealed}");
         }
     }
 }
@@ -115,7 +115,7 @@ fn what_is_cut_off_a_value_is_as_secret_as_it() {
     sandbox.file("f.ini", plain).bulla(args).run();
     let sealed = sandbox.read_text("f.ini");
     assert!(
-        !sealed.contains("ret") && !sealed.contains("all of it"),
+        !in_clear(&sealed).contains("#ret") && !sealed.contains("all of it"),
         "{sealed}"
     );
     assert!(sealed.contains("; above\npassword = ENC["));
@@ -323,7 +323,9 @@ fn no_comment_on_the_line_of_a_secret_stays_in_clear_where_the_work_is_shared() 
             .bulla(args.chain([alice(), "f.ini".to_owned()]))
             .run();
         let sealed = sandbox.read_text("f.ini");
-        assert!(!sealed.contains("hunter") && !sealed.contains("tail"));
+        // With the signs around them: in so much base64 a short word may stand by chance.
+        let is_open = |number| sealed.contains(&format!("hunter{number} #"));
+        assert!(!(0..1_500).any(is_open) && !sealed.contains("# tail"));
         sandbox
             .bulla(["decrypt", "f.ini"])
             .expect_stdout(&plain)

@@ -9,7 +9,7 @@ mod peers;
 mod sandbox;
 
 pub(crate) use case::{Case, Outcome};
-pub(crate) use data::{assert_same_data, line_of, same_data, strip_metadata, tokens};
+pub(crate) use data::{assert_same_data, in_clear, line_of, same_data, strip_metadata, tokens};
 pub(crate) use gnupg::{Gnupg, PGP_PASSPHRASE, pgp_key};
 pub(crate) use keys::age_key;
 pub(crate) use peers::sops;
