@@ -7,7 +7,7 @@ use bulla::crypto::{Cipher, DataKey, Nonces, Sealer, Stash, SystemRandom, Token,
 use bulla::decrypt::{DecryptOptions, decrypt};
 use bulla::document::{Document, Path};
 use bulla::encrypt::{EncryptError, Encryption, encrypt};
-use bulla::keys::{KeyGroups, Provider, Wrapper};
+use bulla::keys::{AwsOptions, KeyGroups, Provider, Wrapper};
 use bulla::metadata::{Metadata, Selection};
 use bulla::store::{self, Layout, ParseOptions, Store};
 use std::path::Path as FilePath;
@@ -43,7 +43,11 @@ static KEY: LazyLock<DataKey> = LazyLock::new(|| DataKey::from_bytes(&[7; 32]).e
 static KEYS: LazyLock<KeyGroups> = LazyLock::new(|| {
     let provider = Provider::find("age").expect("age is built in");
     let mut keys = KeyGroups {
-        groups: vec![provider.parse(RECIPIENT).expect("a recipient")],
+        groups: vec![
+            provider
+                .parse(RECIPIENT, &AwsOptions::default())
+                .expect("a recipient"),
+        ],
         threshold: 0,
     };
     keys.wrap_all(&KEY, &mut Wrapper::new(&mut SystemRandom))

@@ -45,6 +45,9 @@ pub struct Global {
     /// Accept a key that stands twice in one mapping, to rescue old files.
     #[arg(long, global = true)]
     pub allow_duplicate_keys: bool,
+    /// Ask no service over the network, only what is on this machine.
+    #[arg(long, global = true)]
+    pub offline: bool,
     /// Accepted for sops: keys are always tried on this machine.
     #[arg(long, global = true, hide = true)]
     pub enable_local_keyservice: bool,
@@ -90,64 +93,70 @@ pub struct Recipients {
         hide_env_values = true
     )]
     pub pgp: Option<String>,
-    #[command(flatten)]
-    others: OtherKeys,
-}
-
-/// Key types that sops knows and this build does not: said, never silently left out.
-#[derive(Args, Clone, Debug, Default)]
-struct OtherKeys {
-    #[arg(short, long, hide = true, env = "SOPS_KMS_ARN", hide_env_values = true)]
-    kms: Option<String>,
-    #[arg(long, hide = true, env = "SOPS_GCP_KMS_IDS", hide_env_values = true)]
-    gcp_kms: Option<String>,
+    /// ARNs of AWS KMS keys, separated by commas; `+ARN` behind one is a role to be assumed.
+    #[arg(
+        short,
+        long,
+        value_name = "ARNS",
+        env = "SOPS_KMS_ARN",
+        hide_env_values = true
+    )]
+    pub kms: Option<String>,
+    /// The AWS profile of the keys that --kms names.
+    #[arg(long, value_name = "PROFILE")]
+    pub aws_profile: Option<String>,
+    /// The encryption context of the keys that --kms names: `name:value,name:value`.
+    #[arg(long, value_name = "PAIRS")]
+    pub encryption_context: Option<String>,
+    /// Resource ids of Google Cloud KMS keys, separated by commas.
     #[arg(
         long,
-        hide = true,
+        value_name = "IDS",
+        env = "SOPS_GCP_KMS_IDS",
+        hide_env_values = true
+    )]
+    pub gcp_kms: Option<String>,
+    /// Huawei Cloud KMS keys, `REGION:ID`, separated by commas.
+    #[arg(
+        long,
+        value_name = "IDS",
         env = "SOPS_HUAWEICLOUD_KMS_IDS",
         hide_env_values = true
     )]
-    hckms: Option<String>,
+    pub hckms: Option<String>,
+    /// Addresses of Azure Key Vault keys, separated by commas.
     #[arg(
         long,
-        hide = true,
+        value_name = "URLS",
         env = "SOPS_AZURE_KEYVAULT_URLS",
         hide_env_values = true
     )]
-    azure_kv: Option<String>,
-    #[arg(long, hide = true, env = "SOPS_VAULT_URIS", hide_env_values = true)]
-    hc_vault_transit: Option<String>,
+    pub azure_kv: Option<String>,
+    /// Addresses of keys of Vault or OpenBao transit engines, separated by commas.
+    #[arg(
+        long,
+        value_name = "URIS",
+        env = "SOPS_VAULT_URIS",
+        hide_env_values = true
+    )]
+    pub hc_vault_transit: Option<String>,
 }
 
 impl Recipients {
     /// The lists of recipients given by flag or environment, each with its provider's id, in the
     /// order in which sops makes a group of them.
-    ///
-    /// # Errors
-    /// Where a key of a type is given that this build cannot use.
-    pub fn given(&self) -> Outcome<[(&'static str, &str); 2]> {
-        let others = [
-            ("kms", &self.others.kms),
-            ("gcp-kms", &self.others.gcp_kms),
-            ("hckms", &self.others.hckms),
-            ("azure-kv", &self.others.azure_kv),
-            ("hc-vault-transit", &self.others.hc_vault_transit),
+    pub fn given(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let lists = [
+            ("kms", &self.kms),
+            ("gcp_kms", &self.gcp_kms),
+            ("hckms", &self.hckms),
+            ("azure_kv", &self.azure_kv),
+            ("pgp", &self.pgp),
+            ("hc_vault", &self.hc_vault_transit),
+            ("age", &self.age),
         ];
-        for (flag, value) in others {
-            if value
-                .as_deref()
-                .is_some_and(|value| !value.trim().is_empty())
-            {
-                let message =
-                    format!("--{flag}: this version encrypts to age recipients and PGP keys only");
-                return Err(Failure::new(Status::General, message)
-                    .hint("leave the flag, or the environment variable that sets it, out"));
-            }
-        }
-        Ok([
-            ("pgp", self.pgp.as_deref().unwrap_or_default()),
-            ("age", self.age.as_deref().unwrap_or_default()),
-        ])
+        let lists = lists.into_iter();
+        lists.filter_map(|(provider, list)| Some((provider, list.as_deref()?)))
     }
 }
 

@@ -7,7 +7,7 @@ use super::{Context, input};
 use crate::config::{Config, Matched, Rule, RuleKey, Stores, candidates, companion};
 use crate::crypto::Cipher;
 use crate::document::Data;
-use crate::keys::{AwsOptions, KINDS, KeyGroup, KeyGroups, PROVIDERS, Provider};
+use crate::keys::{AwsOptions, KeyGroup, KeyGroups, MasterKey, PROVIDERS, Provider};
 use crate::metadata::Selection;
 use crate::store::{Layout, Store, Yaml};
 use std::path::{Path, PathBuf};
@@ -146,7 +146,8 @@ pub fn plan(
     selectors: &Selectors,
     sealing: &SealingFlags,
 ) -> Outcome<Plan> {
-    let given = given_keys(recipients)?;
+    let aws = given_aws(recipients)?;
+    let given = given_keys(recipients, &aws)?;
     let found = find(context, file)?;
     let matched = match (&found, file) {
         (Some(found), Some(file)) => rule(found, file)?,
@@ -156,7 +157,7 @@ pub fn plan(
     if given.is_empty() && rule.is_none() {
         return Err(no_keys(found.as_ref(), file));
     }
-    combine(given, found.as_ref().zip(rule), selectors, sealing)
+    combine(given, found.as_ref().zip(rule), &aws, selectors, sealing)
 }
 
 /// As [`plan`], but a rule must match.
@@ -173,10 +174,12 @@ pub fn rule_plan(
     let Some(found) = find(context, Some(file))? else {
         return Err(no_keys(None, Some(file)));
     };
+    let aws = given_aws(recipients)?;
     match rule(&found, file)? {
         Some(matched) => combine(
-            given_keys(recipients)?,
+            given_keys(recipients, &aws)?,
             Some((&found, matched.rule)),
+            &aws,
             selectors,
             sealing,
         ),
@@ -202,13 +205,16 @@ fn no_keys(found: Option<&Found>, file: Option<&Path>) -> Failure {
 fn combine(
     given: KeyGroup,
     rule: Option<(&Found, &Rule)>,
+    aws: &AwsOptions,
     selectors: &Selectors,
     sealing: &SealingFlags,
 ) -> Outcome<Plan> {
     let groups = match rule {
-        Some((found, rule)) if given.is_empty() => rule_groups(found, rule)?,
+        Some((found, rule)) if given.is_empty() => rule_groups(found, rule, aws)?,
         _ => vec![given],
     };
+    let mut keys = groups.iter().flatten();
+    warn_of_idle(aws, keys.any(|key| key.provider() == "kms"));
     let rule = rule.map(|(_, rule)| rule);
     if rule.is_some_and(|rule| rule.require_seal) {
         let message =
@@ -219,7 +225,6 @@ fn combine(
         .shamir_secret_sharing_threshold
         .or(rule.map(|rule| rule.shamir_threshold))
         .unwrap_or(0);
-    sealing.warn_of_aws();
     let fields = selectors.fields();
     if fields.len() > 1 {
         let names: Vec<_> = fields.iter().map(|(name, _)| *name).collect();
@@ -244,25 +249,28 @@ fn combine(
 const REGEX_HINT: &str =
     "patterns are those of Go's RE2; sops would silently match nothing and leave secrets in clear";
 
+/// What flags tell AWS keys.
+fn given_aws(recipients: &Recipients) -> Outcome<AwsOptions> {
+    aws_options(
+        recipients.encryption_context.as_deref(),
+        recipients.aws_profile.as_deref(),
+    )
+}
+
 /// New keys for the recipients given by flag or environment.
-fn given_keys(recipients: &Recipients) -> Outcome<KeyGroup> {
+fn given_keys(recipients: &Recipients, aws: &AwsOptions) -> Outcome<KeyGroup> {
     let mut keys = KeyGroup::new();
-    for (provider, list) in recipients.given()? {
-        keys.extend(keys_of(provider, list)?);
+    for (provider, list) in recipients.given() {
+        if let Some(provider) = Provider::find(provider) {
+            keys.extend(provider.parse(list, aws)?);
+        }
     }
     Ok(keys)
 }
 
-/// New keys of a provider for a list of recipients that commas separate.
-fn keys_of(provider: &str, list: &str) -> Outcome<KeyGroup> {
-    match Provider::find(provider) {
-        Some(provider) => Ok(provider.parse(list)?),
-        None => Ok(KeyGroup::new()),
-    }
-}
-
-fn rule_groups(found: &Found, rule: &Rule) -> Outcome<Vec<KeyGroup>> {
-    let group = |keys: &Vec<RuleKey>| keys.iter().enumerate().map(rule_key).collect();
+fn rule_groups(found: &Found, rule: &Rule, aws: &AwsOptions) -> Outcome<Vec<KeyGroup>> {
+    let key = |(at, key): (usize, &RuleKey)| rule_key(key, at + 1, aws);
+    let group = |keys: &Vec<RuleKey>| keys.iter().enumerate().map(key).collect();
     let groups: Outcome<_> = rule.groups.iter().map(group).collect();
     groups.map_err(|failure: Failure| {
         let failure = failure.of(format!("error loading config: {}", found.path.display()));
@@ -277,65 +285,66 @@ fn rule_groups(found: &Found, rule: &Rule) -> Outcome<Vec<KeyGroup>> {
 
 /// What a key that a rule names is called in files, as far as that can be told.
 pub fn rule_key_id(key: &RuleKey) -> String {
-    let kind = KINDS.iter().find(|kind| kind.config_field == key.provider);
-    let text = |name| {
-        key.extra
-            .entry(name)
-            .and_then(Data::text)
-            .unwrap_or_default()
+    let (text, aws) = spelled(key, &AwsOptions::default());
+    provider_of(key).map_or_else(|| text.clone(), |provider| provider.id_of(&text, &aws))
+}
+
+/// A new key that a rule names; flags tell AWS keys what the rule does not.
+fn rule_key(key: &RuleKey, place: usize, aws: &AwsOptions) -> Outcome<Box<dyn MasterKey>> {
+    let Some(provider) = provider_of(key) else {
+        let message = format!("the rule names a key of an unknown kind, {}", key.provider);
+        return Err(Failure::new(Status::General, message));
     };
-    let pairs = match key.extra.entry("context") {
-        Some(Data::Map(entries)) => entries.as_slice(),
-        _ => &[],
+    let (text, aws) = spelled(key, aws);
+    Ok(provider.parse_one(&text, place, &aws)?)
+}
+
+fn provider_of(key: &RuleKey) -> Option<&'static Provider> {
+    let mut providers = PROVIDERS.iter();
+    providers.find(|provider| provider.config_field == key.provider)
+}
+
+/// A key of a rule as a flag takes it, and what it says about AWS.
+fn spelled(key: &RuleKey, flags: &AwsOptions) -> (String, AwsOptions) {
+    let text = |name| {
+        let text = key.extra.entry(name).and_then(Data::text);
+        text.unwrap_or_default().to_owned()
     };
     let pair = |(name, value): &(Vec<u8>, Data)| {
         let name = String::from_utf8_lossy(name).into_owned();
         (name, value.text().unwrap_or_default().to_owned())
     };
-    let aws = AwsOptions {
-        context: pairs.iter().map(pair).collect(),
-        profile: text("aws_profile").to_owned(),
+    let context = match key.extra.entry("context") {
+        Some(Data::Map(entries)) if !entries.is_empty() => entries.iter().map(pair).collect(),
+        _ => flags.context.clone(),
     };
+    let profile = Some(text("aws_profile")).filter(|profile| !profile.is_empty());
+    let profile = profile.unwrap_or_else(|| flags.profile.clone());
     let named = match text("role") {
-        "" => key.id.clone(),
+        role if role.is_empty() => key.id.clone(),
         role => format!("{}+{role}", key.id),
     };
-    kind.map_or_else(|| named.clone(), |kind| kind.id_of(&named, &aws))
+    (named, AwsOptions { context, profile })
 }
 
-/// What AWS keys are told by flags; that this is without effect where no such key is named
-/// (`has_keys`) is said.
+/// What AWS keys are told by flags.
 ///
 /// # Errors
 /// Where the context is none.
-pub fn aws_options(
-    context: Option<&str>,
-    profile: Option<&str>,
-    has_keys: bool,
-) -> Outcome<AwsOptions> {
-    let flags = [
-        ("--encryption-context", context),
-        ("--aws-profile", profile),
-    ];
-    for (flag, value) in flags {
-        if !has_keys && value.is_some_and(|value| !value.is_empty()) {
-            warn(format!(
-                "{flag}: no AWS key is named, so it is without effect"
-            ));
-        }
-    }
+pub fn aws_options(context: Option<&str>, profile: Option<&str>) -> Outcome<AwsOptions> {
     AwsOptions::new(context.unwrap_or_default(), profile.unwrap_or_default())
         .map_err(|error| Failure::new(Status::BadContext, error))
 }
 
-fn rule_key((at, key): (usize, &RuleKey)) -> Outcome<Box<dyn crate::keys::MasterKey>> {
-    let provider = PROVIDERS.iter().find(|p| p.config_field == key.provider);
-    let Some(provider) = provider else {
-        let message = format!(
-            "the rule names a {} key ({}): this version encrypts to age recipients and PGP keys only",
-            key.provider, key.id
-        );
-        return Err(Failure::new(Status::General, message));
-    };
-    Ok(provider.parse_one(&key.id, at + 1)?)
+/// Says that what flags tell AWS keys is without effect where there is none (`has_keys`).
+pub fn warn_of_idle(aws: &AwsOptions, has_keys: bool) {
+    let flags = [
+        ("--encryption-context", !aws.context.is_empty()),
+        ("--aws-profile", !aws.profile.is_empty()),
+    ];
+    for (flag, _) in flags.into_iter().filter(|(_, given)| *given && !has_keys) {
+        warn(format!(
+            "{flag}: no AWS key is named, so it is without effect"
+        ));
+    }
 }

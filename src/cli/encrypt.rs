@@ -53,29 +53,6 @@ pub struct SealingFlags {
     /// How many key groups it takes to open the file.
     #[arg(long, value_name = "N")]
     pub shamir_secret_sharing_threshold: Option<usize>,
-    /// Accepted for sops; only AWS keys have a context.
-    #[arg(long, hide = true)]
-    pub encryption_context: Option<String>,
-    /// Accepted for sops; only AWS keys have a profile.
-    #[arg(long, hide = true)]
-    pub aws_profile: Option<String>,
-}
-
-impl SealingFlags {
-    /// Says that flags for AWS keys do nothing.
-    pub fn warn_of_aws(&self) {
-        let flags = [
-            ("--encryption-context", &self.encryption_context),
-            ("--aws-profile", &self.aws_profile),
-        ];
-        for (flag, value) in flags {
-            if value.as_deref().is_some_and(|value| !value.is_empty()) {
-                warn(format!(
-                    "{flag}: only AWS keys have one, and this version encrypts to none"
-                ));
-            }
-        }
-    }
 }
 
 fn cipher(name: &str) -> Result<Cipher, String> {

@@ -9,7 +9,8 @@ use crate::decrypt::DecryptError;
 use crate::document::PathError;
 use crate::encrypt::EncryptError;
 use crate::keys::{
-    AgeError, Cause, KeyError, PgpError, PluginError, RecipientError, UnwrapError, WrapKeysError,
+    AgeError, Cause, KeyError, PgpError, PluginError, RecipientError, ServiceError, UnwrapError,
+    WrapKeysError,
 };
 use crate::metadata::MetadataError;
 use crate::store::EmitError;
@@ -106,6 +107,9 @@ impl Failure {
         let hints = causes.flat_map(|cause| {
             if let Some(error) = cause.downcast_ref::<AgeError>() {
                 return error.hints();
+            }
+            if let Some(error) = cause.downcast_ref::<ServiceError>() {
+                return error.hints.clone();
             }
             let plugin = cause.downcast_ref().and_then(PluginError::hint);
             let pgp = cause.downcast_ref().and_then(PgpError::hint);
@@ -204,7 +208,7 @@ impl From<WrapKeysError> for Failure {
             _ => &[],
         };
         let message = format!("could not generate data key: {error}");
-        Self::new(Status::General, message).hints_of(causes.iter().map(|error| &error.cause))
+        Self::new(Status::General, message).hints_of(causes.iter().flat_map(|error| &error.causes))
     }
 }
 

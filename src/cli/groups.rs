@@ -93,8 +93,8 @@ impl Add {
         let aws = configuration::aws_options(
             self.encryption_context.as_deref(),
             self.aws_profile.as_deref(),
-            self.keys.names("kms"),
         )?;
+        configuration::warn_of_idle(&aws, self.keys.names("kms"));
         let group = self.keys.keys(&aws)?;
         if group.is_empty() {
             let message = "no keys given for the new group";

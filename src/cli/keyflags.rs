@@ -1,7 +1,7 @@
 //! Flags that name keys, one for each kind that the format knows: `--age`, `--add-age`, `--rm-age`.
 
 use super::failure::Outcome;
-use crate::keys::{AwsOptions, KeyGroup, Kind, Provider};
+use crate::keys::{AwsOptions, KeyGroup, Provider};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 /// What keys are named for: the column of [`ROWS`].
@@ -64,26 +64,19 @@ impl<const COLUMN: usize> KeyFlags<COLUMN> {
     /// Where a text names no key.
     pub fn keys(&self, aws: &AwsOptions) -> Outcome<KeyGroup> {
         let numbered = self.texts();
-        let keys = numbered.map(|(kind, at, text)| kind.key(text, at + 1, aws));
+        let keys = numbered.map(|(provider, place, text)| provider.parse_one(text, place, aws));
         Ok(keys.collect::<Result<_, _>>()?)
     }
 
-    /// The kinds and ids of the keys, where they can be told; else the texts as they are.
-    pub fn ids(&self, aws: &AwsOptions) -> Vec<(&'static str, String)> {
-        self.texts()
-            .map(|(kind, _, text)| (kind.id, kind.id_of(text, aws)))
-            .collect()
-    }
-
-    /// Every text with its kind and its place among those of its kind.
-    fn texts(&self) -> impl Iterator<Item = (&'static Kind, usize, &str)> {
+    /// Every text with its provider, and its place (from 1) among those of its provider.
+    pub fn texts(&self) -> impl Iterator<Item = (&'static Provider, usize, &str)> {
         self.0.iter().flat_map(|(kind, values)| {
             let texts = values.iter().flat_map(|value| value.split(','));
             let texts = texts.map(str::trim).filter(|text| !text.is_empty());
-            let kind = Kind::find(kind);
+            let provider = Provider::find(kind);
             texts
                 .enumerate()
-                .filter_map(move |(at, text)| Some((kind?, at, text)))
+                .filter_map(move |(at, text)| Some((provider?, at + 1, text)))
         })
     }
 }
@@ -105,13 +98,12 @@ impl<const COLUMN: usize> FromArgMatches for KeyFlags<COLUMN> {
 
 impl<const COLUMN: usize> Args for KeyFlags<COLUMN> {
     fn augment_args(command: Command) -> Command {
-        let argument = |(kind, flags): &(&'static str, [&'static str; 3])| {
+        let argument = |(_, flags): &(&'static str, [&'static str; 3])| {
             Arg::new(flags[COLUMN])
                 .long(flags[COLUMN])
                 .value_name("KEYS")
                 .help(HELP[COLUMN])
                 .action(ArgAction::Append)
-                .hide(Provider::find(kind).is_none())
         };
         command.args(ROWS.iter().map(argument))
     }
@@ -124,7 +116,7 @@ impl<const COLUMN: usize> Args for KeyFlags<COLUMN> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::KINDS;
+    use crate::keys::PROVIDERS;
 
     fn parse<const COLUMN: usize>(words: &[&str]) -> KeyFlags<COLUMN> {
         let command = KeyFlags::<COLUMN>::augment_args(Command::new("x"));
@@ -135,13 +127,8 @@ mod tests {
 
     #[test]
     fn every_kind_has_its_flags() {
-        assert_eq!(ROWS.len(), KINDS.len());
-        assert!(
-            KINDS
-                .iter()
-                .all(|kind| ROWS.iter().any(|row| row.0 == kind.id))
-        );
-        for provider in crate::keys::PROVIDERS {
+        assert_eq!(ROWS.len(), PROVIDERS.len());
+        for provider in &PROVIDERS {
             let row = ROWS.iter().find(|row| row.0 == provider.id).expect("a row");
             assert_eq!(row.1[MEMBERS], provider.flag);
         }
@@ -150,9 +137,16 @@ mod tests {
     #[test]
     fn flags_are_given_more_than_once_and_take_lists() {
         let flags: Removed = parse(&["--rm-kms", "arn:b,arn:a", "--rm-kms", "arn:c,"]);
-        let ids = flags.ids(&AwsOptions::default());
-        let ids: Vec<_> = ids.iter().map(|(kind, id)| (*kind, id.as_str())).collect();
-        assert_eq!(ids, [("kms", "arn:b"), ("kms", "arn:a"), ("kms", "arn:c")]);
+        let texts: Vec<_> = flags
+            .texts()
+            .map(|(of, at, text)| (of.id, at, text))
+            .collect();
+        let expected = [
+            ("kms", 1, "arn:b"),
+            ("kms", 2, "arn:a"),
+            ("kms", 3, "arn:c"),
+        ];
+        assert_eq!(texts, expected);
         assert!(parse::<ADDED>(&[]).is_empty());
     }
 
@@ -163,6 +157,9 @@ mod tests {
         let error = flags.keys(&aws).unwrap_err();
         assert!(!error.message.contains("hunter2"), "{}", error.message);
         let flags: Removed = parse(&["--rm-age", "age1old"]);
-        assert_eq!(flags.ids(&aws), [("age", "age1old".to_owned())]);
+        assert_eq!(
+            flags.texts().next().map(|(_, _, text)| text),
+            Some("age1old")
+        );
     }
 }

@@ -10,7 +10,8 @@ use super::plugins::PathPlugins;
 use super::prompt::Terminal;
 use crate::crypto::DataKey;
 use crate::keys::{
-    AgeError, AgeIdentities, DEFAULT_ORDER, IdentitySource, KeyGroups, Trial, Unlocker, UnwrapError,
+    AgeError, AgeIdentities, DEFAULT_ORDER, IdentitySource, KeyGroups, Service, Trial, Unlocker,
+    UnwrapError,
 };
 use std::collections::HashSet;
 use std::path::Path;
@@ -77,7 +78,11 @@ impl<'c> Keyring<'c> {
     pub fn data_key(&mut self, name: &str, keys: &KeyGroups) -> Outcome<DataKey> {
         self.ask_commands(keys);
         let environment = &self.context.environment;
+        let services = self.context.services();
+        let services: Vec<&dyn Service> = services.iter().map(AsRef::as_ref).collect();
         let unlocker = Unlocker {
+            services: &services,
+            local: self.context.is_local(),
             gpg: Some(&mut GpgProgram::new(environment)),
             opened: Some(&mut self.context.opened.borrow_mut()),
             plugins: Some(&mut PathPlugins::new(environment)),
@@ -113,7 +118,11 @@ impl<'c> Keyring<'c> {
     pub fn try_all(&mut self, keys: &KeyGroups) -> Trial {
         self.ask_commands(keys);
         let environment = &self.context.environment;
+        let services = self.context.services();
+        let services: Vec<&dyn Service> = services.iter().map(AsRef::as_ref).collect();
         let unlocker = Unlocker {
+            services: &services,
+            local: self.context.is_local(),
             gpg: Some(&mut GpgProgram::new(environment)),
             opened: Some(&mut self.context.opened.borrow_mut()),
             plugins: Some(&mut PathPlugins::new(environment)),
@@ -130,21 +139,6 @@ impl<'c> Keyring<'c> {
         let ids = keys.ids().concat();
         let mut age = reasons.iter().filter_map(|reason| reason.age());
         let lacks_identity = age.all(AgeError::lacks_identity);
-        let mut foreign: Vec<&'static str> = Vec::new();
-        for reason in reasons {
-            if let UnwrapError::NotSupported { provider } = reason
-                && !foreign.contains(provider)
-            {
-                foreign.push(provider);
-            }
-        }
-        if !foreign.is_empty() {
-            let kinds = foreign.join(", ");
-            hints.push(format!(
-                "this version opens no {kinds} keys; sops does, and `sops rotate --add-age` or \
-                 `sops updatekeys` adds one that it can open"
-            ));
-        }
         if !has_age(keys) {
             return hints;
         }

@@ -39,6 +39,8 @@ mod reuse;
 mod rotate;
 mod save;
 mod serve;
+#[cfg(feature = "net")]
+mod services;
 mod set;
 mod unlock;
 mod unset;
@@ -48,7 +50,7 @@ mod why;
 mod words;
 
 use crate::crypto::{DataKey, SystemRandom};
-use crate::keys::{KeyGroups, Opened, WrapKeysError, Wrapper};
+use crate::keys::{KeyGroups, Opened, Service, WrapKeysError, Wrapper};
 use crate::store::ParseOptions;
 use args::Global;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -104,6 +106,9 @@ pub(crate) struct Context {
     environment: Environment,
     /// What master keys yielded in this run: nobody is asked for the same twice.
     opened: RefCell<Opened>,
+    /// What was made for the network in this run.
+    #[cfg(feature = "net")]
+    clients: services::Clients,
 }
 
 impl Context {
@@ -129,16 +134,35 @@ impl Context {
             .to_string()
     }
 
+    /// Whether keys of this machine, and the providers' services, may be used.
+    fn is_local(&self) -> bool {
+        !self.global.no_enable_local_keyservice
+    }
+
+    /// The services that hold keys, in the order in which they are asked.
+    fn services(&self) -> Vec<Box<dyn Service + '_>> {
+        let mut services: Vec<Box<dyn Service + '_>> = Vec::new();
+        #[cfg(feature = "net")]
+        if self.is_local() {
+            services.push(Box::new(services::Providers::new(self)));
+        }
+        services
+    }
+
     /// Wraps a data key for everybody in `keys`.
     ///
     /// # Errors
     /// As [`KeyGroups::wrap_all`].
     fn wrap(&self, keys: &mut KeyGroups, data_key: &DataKey) -> Result<(), WrapKeysError> {
+        let services = self.services();
+        let services: Vec<&dyn Service> = services.iter().map(AsRef::as_ref).collect();
         let mut wrapper = Wrapper {
             random: &mut SystemRandom,
             gpg: Some(&mut GpgProgram::new(&self.environment)),
             plugins: Some(&mut PathPlugins::new(&self.environment)),
             prompt: Some(&mut Terminal::new(&self.environment)),
+            services: &services,
+            local: self.is_local(),
             now: &self.now(),
         };
         keys.wrap_all(data_key, &mut wrapper)
@@ -188,6 +212,8 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome<ExitCode> {
         global: cli.global,
         environment: Environment::of_process(),
         opened: RefCell::default(),
+        #[cfg(feature = "net")]
+        clients: services::Clients::default(),
     };
     let done = match cli.command {
         Command::ExecEnv(command) => return command.run(&context),

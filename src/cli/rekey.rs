@@ -124,7 +124,9 @@ impl Check<'_> {
 mod tests {
     use super::*;
     use crate::crypto::SystemRandom;
-    use crate::keys::{AgeIdentities, DEFAULT_ORDER, IdentitySource, Provider, Unlocker, Wrapper};
+    use crate::keys::{
+        AgeIdentities, AwsOptions, DEFAULT_ORDER, IdentitySource, Provider, Unlocker, Wrapper,
+    };
     use crate::metadata::Selection;
     use crate::store::{Layout, Yaml};
 
@@ -142,7 +144,10 @@ mod tests {
         let (secret, recipient) = crate::keys::keygen();
         let age = Provider::find("age").expect("age");
         let mut keys = KeyGroups {
-            groups: vec![age.parse(&recipient).expect("a recipient")],
+            groups: vec![
+                age.parse(&recipient, &AwsOptions::default())
+                    .expect("a recipient"),
+            ],
             threshold: 0,
         };
         let mut random = SystemRandom;

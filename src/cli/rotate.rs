@@ -11,7 +11,7 @@ use super::output::Content;
 use super::save::{self, Sealing};
 use super::unlock;
 use crate::crypto::{DataKey, Stash, SystemRandom};
-use crate::keys::{KeyGroups, Kind};
+use crate::keys::{KeyGroups, MasterKey};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -104,24 +104,27 @@ impl Rotate {
     }
 
     fn change_keys(&self, name: &str, keys: &mut KeyGroups) -> Outcome {
-        let aws = configuration::aws_options(
-            self.encryption_context.as_deref(),
-            None,
-            self.added.names("kms") || self.removed.names("kms"),
-        )?;
+        let aws = configuration::aws_options(self.encryption_context.as_deref(), None)?;
+        let named = self.added.names("kms") || self.removed.names("kms");
+        configuration::warn_of_idle(&aws, named);
         let new = self.added.keys(&aws)?;
-        for (kind, id) in self.removed.ids(&aws) {
+        for (provider, place, text) in self.removed.texts() {
+            // What is no key at all is a slip of the pen, and somebody would keep access, but
+            // files may hold what is none today, and it must be possible to be rid of it.
+            let key = provider.parse_one(text, place, &aws);
+            let is_meant = |there: &dyn MasterKey| match &key {
+                Ok(key) => there.is_same_as(&**key),
+                Err(_) => (there.provider(), there.id()) == (provider.id, text),
+            };
             let before = keys.groups.iter().flatten().count();
             for group in &mut keys.groups {
-                group.retain(|key| (key.provider(), key.id()) != (kind, &id));
+                group.retain(|there| !is_meant(&**there));
             }
             if keys.groups.iter().flatten().count() == before {
-                // What is no key at all is a slip of the pen, and somebody would keep access.
-                if let Some(kind) = Kind::find(kind) {
-                    kind.key(&id, 1, &aws)?;
-                }
+                let id = key?.id().to_owned();
                 warn(format!(
-                    "{name}: there is no {kind} key {id:?} to be removed"
+                    "{name}: there is no {} key {id:?} to be removed",
+                    provider.id
                 ));
             }
         }

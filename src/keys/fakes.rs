@@ -2,8 +2,8 @@
 
 use super::age::{AgeIdentities, AgeKey, IdentitySource};
 use super::{
-    Cause, DEFAULT_ORDER, KeyError, KeyGroup, KeyGroups, MasterKey, Prompt, Unlocker, UnwrapError,
-    Wrapper,
+    Address, Cause, DEFAULT_ORDER, KeyError, KeyGroup, KeyGroups, MasterKey, Prompt, Unlocker,
+    UnwrapError, Wrapped, Wrapper,
 };
 use crate::crypto::{DataKey, Random, RandomError};
 use crate::document::Data;
@@ -67,9 +67,19 @@ impl MasterKey for Fake {
         self.id
     }
 
+    fn address(&self) -> Address {
+        Address::Hckms(self.id.to_owned())
+    }
+
+    fn is_local(&self) -> bool {
+        !self.provider.contains("kms")
+    }
+
     fn wrapped(&self) -> Option<&str> {
         self.wrapped
     }
+
+    fn take(&mut self, _: Wrapped, _: &str) {}
 
     fn wrap(&mut self, part: &[u8], _: &mut Wrapper<'_>) -> Result<(), Cause> {
         self.yields = Some(part.to_vec());

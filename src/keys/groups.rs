@@ -3,7 +3,7 @@
 //! One group: any of its keys holds the data key. Several: any key of a group holds the group's
 //! share of it, and `threshold` shares make the data key.
 
-use super::{Cause, MasterKey, Wrapper};
+use super::{Cause, MasterKey, UnwrapError, WrapRequest, Wrapper};
 use crate::crypto::{DataKey, Random, ShamirError, shamir};
 use zeroize::Zeroizing;
 
@@ -21,13 +21,17 @@ pub struct KeyGroups {
 
 /// Why a data key could not be wrapped for one master key.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot encrypt the data key for {id:?}: {cause}")]
+#[error("cannot encrypt the data key for {id:?}: {}", joined(.causes))]
 pub struct WrapError {
     /// The master key's id.
     pub id: String,
-    /// The provider's reason.
-    #[source]
-    pub cause: Cause,
+    /// The reason of everybody who was asked, never empty.
+    pub causes: Vec<Cause>,
+}
+
+fn joined(causes: &[Cause]) -> String {
+    let texts: Vec<String> = causes.iter().map(ToString::to_string).collect();
+    texts.join("; ")
 }
 
 /// Why a data key could not be wrapped for all.
@@ -78,16 +82,14 @@ impl KeyGroups {
     /// True where the same keys stand in the same groups, in whatever order within a group.
     #[must_use]
     pub fn same_recipients(&self, other: &Self) -> bool {
-        let sorted = |group: &KeyGroup| {
-            let keys = group.iter();
-            let mut ids: Vec<_> = keys.map(|k| (k.provider(), k.id().to_owned())).collect();
-            ids.sort_unstable();
-            ids
+        let has =
+            |group: &KeyGroup, key: &dyn MasterKey| group.iter().any(|there| there.is_same_as(key));
+        let same = |(ours, theirs): (&KeyGroup, &KeyGroup)| {
+            ours.len() == theirs.len()
+                && ours.iter().all(|key| has(theirs, &**key))
+                && theirs.iter().all(|key| has(ours, &**key))
         };
-        self.groups
-            .iter()
-            .map(sorted)
-            .eq(other.groups.iter().map(sorted))
+        self.groups.len() == other.groups.len() && self.groups.iter().zip(&other.groups).all(same)
     }
 
     /// True where the same keys are wrapped in the same groups, in whatever order within a group,
@@ -127,17 +129,11 @@ impl KeyGroups {
         }
         let mut wrapped = self.clone();
         let parts = wrapped.split(key, wrapper.random)?;
-        let mut errors = Vec::new();
-        for (group, part) in wrapped.groups.iter_mut().zip(&parts) {
-            for key in group {
-                if let Err(cause) = key.wrap(part, wrapper) {
-                    let id = key.id().to_owned();
-                    errors.push(WrapError { id, cause });
-                }
-            }
-        }
-        if !errors.is_empty() {
-            return Err(WrapKeysError::Keys(errors));
+        let groups = wrapped.groups.iter_mut().zip(&parts);
+        let jobs = groups.flat_map(|(group, part)| group.iter_mut().map(|key| Job::new(key, part)));
+        let failed = wrap_each(jobs.collect(), wrapper);
+        if !failed.is_empty() {
+            return Err(WrapKeysError::Keys(failed));
         }
         *self = wrapped;
         Ok(())
@@ -163,12 +159,83 @@ impl KeyGroups {
     }
 }
 
+/// A master key, and what is to be wrapped for it.
+struct Job<'a> {
+    key: &'a mut Box<dyn MasterKey>,
+    part: &'a [u8],
+    causes: Vec<Cause>,
+}
+
+impl<'a> Job<'a> {
+    fn new(key: &'a mut Box<dyn MasterKey>, part: &'a [u8]) -> Self {
+        Self {
+            key,
+            part,
+            causes: Vec::new(),
+        }
+    }
+
+    /// Wraps without a service; true where that is done.
+    fn is_done_here(&mut self, wrapper: &mut Wrapper<'_>) -> bool {
+        if !(wrapper.local && self.key.is_local()) {
+            return false;
+        }
+        let done = self.key.wrap(self.part, wrapper);
+        done.map_err(|cause| self.causes.push(cause)).is_ok()
+    }
+
+    fn error(mut self) -> WrapError {
+        if self.causes.is_empty() {
+            let cause = if self.key.is_local() {
+                UnwrapError::LeftOut
+            } else {
+                let provider = self.key.provider();
+                UnwrapError::NoService { provider }
+            };
+            self.causes.push(cause.into());
+        }
+        WrapError {
+            id: self.key.id().to_owned(),
+            causes: self.causes,
+        }
+    }
+}
+
+/// Wraps for every key: here where that can be, else by the first service that does it. Every
+/// service is asked for all keys at once.
+fn wrap_each(mut jobs: Vec<Job<'_>>, wrapper: &mut Wrapper<'_>) -> Vec<WrapError> {
+    jobs.retain_mut(|job| !job.is_done_here(wrapper));
+    for service in wrapper.services {
+        if jobs.is_empty() {
+            break;
+        }
+        let requests = jobs.iter().map(|job| WrapRequest {
+            address: job.key.address(),
+            part: job.part,
+        });
+        let mut answers = service.wrap(&requests.collect::<Vec<_>>()).into_iter();
+        jobs.retain_mut(|job| match answers.next() {
+            Some(Ok(wrapped)) => {
+                job.key.take(wrapped, wrapper.now);
+                false
+            }
+            Some(Err(error)) => {
+                job.causes.push(error.into());
+                true
+            }
+            None => true,
+        });
+    }
+    jobs.into_iter().map(Job::error).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::document::Data;
+    use crate::keys::age::keygen;
     use crate::keys::fakes::{Counter, RECIPIENTS, age_key, data_key, fake, group, unwrap};
-    use crate::keys::{ForeignKey, age::keygen};
+    use crate::keys::{Provider, Service, ServiceError, UnwrapRequest, Wanted, Wrapped};
 
     #[test]
     fn a_key_wrapped_for_groups_comes_back_from_any_enough_of_them() {
@@ -212,7 +279,8 @@ mod tests {
     #[test]
     fn one_key_that_fails_stops_the_wrapping_and_changes_nothing() {
         let entry = Data::Map(vec![(b"resource_id".to_vec(), Data::str("F1"))]);
-        let foreign = Box::new(ForeignKey::new("gcp_kms", entry));
+        let gcp = Provider::find("gcp_kms").expect("a provider");
+        let foreign = (gcp.from_data)(&entry);
         let keys: KeyGroup = vec![
             age_key(RECIPIENTS[0], ""),
             foreign,
@@ -280,5 +348,91 @@ mod tests {
         assert!(!of(vec![a()], 0).same_wrapped(&of(vec![age_key("a", "2")], 0)));
         assert!(!of(vec![a()], 0).same_wrapped(&of(vec![a(), b()], 0)));
         assert!(!of(vec![a()], 0).same_wrapped(&of(vec![a()], 1)));
+    }
+
+    /// A service that wraps for the keys that it knows, and says how often it was asked.
+    struct Knows(&'static [&'static str], std::cell::Cell<usize>);
+
+    impl Service for Knows {
+        fn wrap(&self, requests: &[WrapRequest<'_>]) -> Vec<Result<Wrapped, ServiceError>> {
+            self.1.set(self.1.get() + 1);
+            let answer = |request: &WrapRequest<'_>| {
+                let id = request.address.id();
+                if self.0.contains(&id.as_str()) {
+                    return Ok(Wrapped::new(format!("{id} by {}", self.0.len())));
+                }
+                Err(ServiceError::new(format!(
+                    "{id} is unknown to {}",
+                    self.0.len()
+                )))
+            };
+            requests.iter().map(answer).collect()
+        }
+
+        fn unwrap(
+            &self,
+            _: &[UnwrapRequest],
+            _: Wanted,
+        ) -> Vec<Result<Zeroizing<Vec<u8>>, ServiceError>> {
+            Vec::new()
+        }
+    }
+
+    fn hckms(ids: &[&str]) -> KeyGroups {
+        let provider = Provider::find("hckms").expect("a provider");
+        let group = provider.parse(&ids.join(","), &crate::keys::AwsOptions::default());
+        KeyGroups {
+            groups: vec![group.expect("keys")],
+            threshold: 0,
+        }
+    }
+
+    #[test]
+    fn services_are_asked_for_all_keys_at_once_and_the_next_for_what_is_left() {
+        let (one, both) = (Knows(&["r:1"], 0.into()), Knows(&["r:1", "r:2"], 0.into()));
+        let mut groups = hckms(&["r:1", "r:2"]);
+        let mut random = Counter(1);
+        let mut wrapper = Wrapper {
+            services: &[&one, &both],
+            ..Wrapper::new(&mut random)
+        };
+        groups.wrap_all(&data_key(), &mut wrapper).expect("wrapped");
+        let enc: Vec<_> = groups.groups[0].iter().map(|key| key.wrapped()).collect();
+        assert_eq!(enc, [Some("r:1 by 1"), Some("r:2 by 2")]);
+        assert_eq!((one.1.get(), both.1.get()), (1, 1));
+    }
+
+    #[test]
+    fn every_service_that_failed_says_why() {
+        let (one, both) = (Knows(&["r:1"], 0.into()), Knows(&["r:1", "r:2"], 0.into()));
+        let mut random = Counter(1);
+        let mut wrapper = Wrapper {
+            services: &[&one, &both],
+            ..Wrapper::new(&mut random)
+        };
+        let error = hckms(&["r:3"])
+            .wrap_all(&data_key(), &mut wrapper)
+            .unwrap_err();
+        let expected = "\"r:3\": r:3 is unknown to 1; r:3 is unknown to 2";
+        assert!(error.to_string().ends_with(expected), "{error}");
+    }
+
+    #[test]
+    fn keys_of_this_machine_are_wrapped_elsewhere_where_they_may_not_be_used_here() {
+        let (secret, recipient) = keygen();
+        let mut groups = KeyGroups {
+            groups: vec![vec![age_key(&recipient, "")]],
+            threshold: 0,
+        };
+        let mut random = Counter(1);
+        let mut wrapper = Wrapper {
+            local: false,
+            ..Wrapper::new(&mut random)
+        };
+        let error = groups.wrap_all(&data_key(), &mut wrapper).unwrap_err();
+        assert!(error.to_string().contains("left out"), "{error}");
+        wrapper.local = true;
+        groups.wrap_all(&data_key(), &mut wrapper).expect("wrapped");
+        assert!(unwrap(&groups, &[&secret]).is_ok());
     }
 }

@@ -1,6 +1,6 @@
 //! Key groups out of the metadata and back, read as liberally as any sops did.
 
-use super::{FIELDS, ForeignKey, KeyGroup, KeyGroups, MasterKey, Provider};
+use super::{FIELDS, KeyGroup, KeyGroups, Provider};
 use crate::document::{Data, Type};
 
 /// Lists that sops writes in a group even where they are empty.
@@ -110,16 +110,11 @@ fn group_from_data(group: &Data) -> Result<KeyGroup, LoadError> {
     let mut keys = KeyGroup::new();
     for name in FIELDS {
         let entries = maps(name, field(group, name))?;
-        keys.extend(entries.into_iter().map(|entry| key_from_data(name, entry)));
+        if let Some(provider) = Provider::find(name) {
+            keys.extend(entries.into_iter().map(provider.from_data));
+        }
     }
     Ok(keys)
-}
-
-fn key_from_data(name: &'static str, entry: &Data) -> Box<dyn MasterKey> {
-    match Provider::find(name) {
-        Some(provider) => (provider.from_data)(entry),
-        None => Box::new(ForeignKey::new(name, entry.clone())),
-    }
 }
 
 /// The mappings of a list. Nothing at all is an empty list, a mapping a list of one.

@@ -3,28 +3,38 @@
 //! A provider is a file here and a row in [`PROVIDERS`]. This layer reaches for nothing outside
 //! of itself: what opens keys comes in through [`Unlocker`], what makes them through [`Wrapper`].
 
+mod address;
 pub mod age;
+mod azure_kv;
 #[cfg(test)]
 mod fakes;
-mod foreign;
+mod gcp_kms;
 mod groups;
-mod kinds;
+mod hc_vault;
+mod hckms;
+mod kms;
 mod load;
 mod opened;
 pub mod pgp;
 mod report;
+mod service;
+mod service_key;
 mod unwrap;
 
+pub use address::Address;
 pub use age::{
     AgeError, AgeIdentities, IdentitySource, Plugin, PluginError, Plugins, keygen, keygen_hybrid,
 };
-pub use foreign::{ForeignKey, NameError};
+pub use azure_kv::AzureAddress;
 pub use groups::{KeyGroup, KeyGroups, WrapError, WrapKeysError};
-pub use kinds::{AwsOptions, ContextError, KINDS, Kind};
+pub use hc_vault::VaultAddress;
+pub use kms::{AwsOptions, ContextError, KmsAddress};
 pub use load::{LoadError, field};
 pub use opened::Opened;
 pub use pgp::{Gpg, GpgNotRun, GpgOutput, PgpError};
 pub use report::{GroupOutcome, KeyError, KeyFailure};
+pub use service::{Service, ServiceError, UnwrapRequest, Wanted, WrapRequest, Wrapped};
+pub use service_key::NameError;
 pub use unwrap::{KeyTrial, Trial};
 
 use crate::crypto::Random;
@@ -39,8 +49,16 @@ pub const FIELDS: [&str; 7] = [
 /// The order in which sops tries the keys of a group, unless told otherwise.
 pub const DEFAULT_ORDER: [&str; 2] = ["age", "pgp"];
 
-/// Every provider of keys that this build can use.
-pub static PROVIDERS: &[Provider] = &[age::PROVIDER, pgp::PROVIDER];
+/// Every provider of keys, in the order in which sops makes a group of what flags name.
+pub static PROVIDERS: [Provider; 7] = [
+    kms::PROVIDER,
+    pgp::PROVIDER,
+    gcp_kms::PROVIDER,
+    hckms::PROVIDER,
+    azure_kv::PROVIDER,
+    hc_vault::PROVIDER,
+    age::PROVIDER,
+];
 
 /// An error of one provider, in its own words; never holds a key.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -57,8 +75,10 @@ pub struct Provider {
     pub config_field: &'static str,
     /// Whether its entries say when they were made.
     pub has_created_at: bool,
-    parse: fn(&str) -> Result<Box<dyn MasterKey>, Cause>,
+    parse: fn(&str, &AwsOptions) -> Result<Box<dyn MasterKey>, Cause>,
     from_data: fn(&Data) -> Box<dyn MasterKey>,
+    /// What names the key of an entry towards a service.
+    address: fn(&Data) -> Address,
 }
 
 /// Why a text names no recipient. Says the place in the list, since the text may be a secret
@@ -76,7 +96,7 @@ pub struct RecipientError {
 }
 
 impl Provider {
-    /// The provider with this id, where this build has it.
+    /// The provider with this id.
     #[must_use]
     pub fn find(id: &str) -> Option<&'static Self> {
         PROVIDERS.iter().find(|p| p.id == id)
@@ -85,30 +105,38 @@ impl Provider {
     /// New keys for the recipients in a text, separated by commas as in an option.
     ///
     /// # Errors
-    /// [`RecipientError`] at the first that this build cannot use.
-    pub fn parse(&self, recipients: &str) -> Result<KeyGroup, RecipientError> {
+    /// [`RecipientError`] at the first that is none.
+    pub fn parse(&self, recipients: &str, aws: &AwsOptions) -> Result<KeyGroup, RecipientError> {
         let texts = recipients.split(',').map(str::trim);
         let texts = texts.filter(|text| !text.is_empty());
         texts
             .enumerate()
-            .map(|(at, text)| self.parse_one(text, at + 1))
+            .map(|(at, text)| self.parse_one(text, at + 1, aws))
             .collect()
     }
 
     /// A new key for one recipient, which stands at `place` (from 1) in its list.
     ///
     /// # Errors
-    /// [`RecipientError`] where this build cannot use it.
+    /// [`RecipientError`] where it is none.
     pub fn parse_one(
         &self,
         text: &str,
         place: usize,
+        aws: &AwsOptions,
     ) -> Result<Box<dyn MasterKey>, RecipientError> {
-        (self.parse)(text).map_err(|cause| RecipientError {
+        (self.parse)(text, aws).map_err(|cause| RecipientError {
             provider: self.id,
             place,
             cause,
         })
+    }
+
+    /// What a key that `text` names is called in files, as far as that can be told.
+    #[must_use]
+    pub fn id_of(&self, text: &str, aws: &AwsOptions) -> String {
+        let key = self.parse_one(text, 1, aws);
+        key.map_or_else(|_| text.trim().to_owned(), |key| key.id().to_owned())
     }
 }
 
@@ -126,6 +154,15 @@ pub trait MasterKey: Send + Sync {
     /// What names it in commands and reports, as sops spells it.
     fn id(&self) -> &str;
 
+    /// What names it towards a service.
+    fn address(&self) -> Address;
+
+    /// Whether it can be used without a service; [`MasterKey::wrap`] and [`MasterKey::unwrap`]
+    /// are of no use on one that cannot.
+    fn is_local(&self) -> bool {
+        true
+    }
+
     /// The wrapped data key or share; `None` before the first [`MasterKey::wrap`].
     fn wrapped(&self) -> Option<&str>;
 
@@ -134,6 +171,9 @@ pub trait MasterKey: Send + Sync {
     /// # Errors
     /// In the provider's words, where that is not possible; nothing is changed then.
     fn wrap(&mut self, part: &[u8], wrapper: &mut Wrapper<'_>) -> Result<(), Cause>;
+
+    /// Takes what a service wrapped at the time `now`, in the place of what was wrapped before.
+    fn take(&mut self, wrapped: Wrapped, now: &str);
 
     /// The data key or share.
     ///
@@ -158,7 +198,7 @@ impl dyn MasterKey + '_ {
     /// True for the same key, whatever is wrapped for it.
     #[must_use]
     pub fn is_same_as(&self, other: &dyn MasterKey) -> bool {
-        self.provider() == other.provider() && self.id() == other.id()
+        self.address().is_same_as(&other.address())
     }
 }
 
@@ -171,12 +211,15 @@ impl std::fmt::Debug for dyn MasterKey {
 /// Why a master key did not yield its part of the data key.
 #[derive(Debug, thiserror::Error)]
 pub enum UnwrapError {
-    /// A provider that this build does not have.
-    #[error("{provider} keys are not supported by this build")]
-    NotSupported {
+    /// Only a service can use it, and there is none to ask.
+    #[error("there is no service to ask for {provider} keys")]
+    NoService {
         /// The provider's id.
         provider: &'static str,
     },
+    /// Keys of this kind are used here, but only a service may be asked.
+    #[error("keys of this machine are left out (--enable-local-keyservice=false)")]
+    LeftOut,
     /// The entry holds nothing to unwrap.
     #[error("the file holds no data key for this recipient")]
     NotWrapped,
@@ -194,6 +237,11 @@ pub enum UnwrapError {
 }
 
 impl UnwrapError {
+    /// True where there was nobody to ask.
+    pub(super) fn is_for_want_of_a_service(&self) -> bool {
+        matches!(self, Self::NoService { .. } | Self::LeftOut)
+    }
+
     /// Why no age identity opened it, where that is what failed.
     #[must_use]
     pub fn age(&self) -> Option<&AgeError> {
@@ -254,6 +302,10 @@ pub struct Wrapper<'a> {
     pub plugins: Option<&'a mut dyn Plugins>,
     /// Who those may ask.
     pub prompt: Option<&'a mut dyn Prompt>,
+    /// Services that hold keys, in the order in which they are asked.
+    pub services: &'a [&'a dyn Service],
+    /// Whether keys may be used without a service where they can.
+    pub local: bool,
     /// The time, in RFC 3339, to whole seconds: when new entries say that they were made.
     pub now: &'a str,
 }
@@ -267,6 +319,8 @@ impl<'a> Wrapper<'a> {
             gpg: None,
             plugins: None,
             prompt: None,
+            services: &[],
+            local: true,
             now: "1970-01-01T00:00:00Z",
         }
     }
@@ -284,6 +338,12 @@ pub struct Unlocker<'a> {
     pub opened: Option<&'a mut Opened>,
     /// Who to ask; `None` for as long as there is hope of opening the file without asking.
     pub prompt: Option<&'a mut dyn Prompt>,
+    /// Services that hold keys, in the order in which they are asked.
+    pub services: &'a [&'a dyn Service],
+    /// A service beside this user that is asked before anybody else is.
+    pub agent: Option<&'a dyn Service>,
+    /// Whether keys may be used without a service where they can.
+    pub local: bool,
     /// Set by a key that would have asked.
     pub held_back: bool,
 }
@@ -298,6 +358,9 @@ impl<'a> Unlocker<'a> {
             plugins: None,
             opened: None,
             prompt: None,
+            services: &[],
+            agent: None,
+            local: true,
             held_back: false,
         }
     }
@@ -312,25 +375,33 @@ mod tests {
 
     #[test]
     fn every_provider_is_one_that_the_format_knows() {
-        for provider in PROVIDERS {
-            assert!(FIELDS.contains(&provider.id), "{provider:?}");
-            assert!(Provider::find(provider.id).is_some());
+        assert_eq!(PROVIDERS.len(), FIELDS.len());
+        for field in FIELDS {
+            assert!(Provider::find(field).is_some(), "{field}");
         }
-        assert!(Provider::find("kms").is_none());
+        assert!(Provider::find("tpm").is_none());
     }
 
     #[test]
     fn recipients_are_separated_by_commas_and_may_be_padded() {
         let keys = age::PROVIDER
-            .parse(&format!(" {A}, {B} ,"))
+            .parse(&format!(" {A}, {B} ,"), &AwsOptions::default())
             .expect("recipients");
         assert_eq!(keys.iter().map(|key| key.id()).collect::<Vec<_>>(), [A, B]);
-        assert_eq!(age::PROVIDER.parse("").expect("nothing").len(), 0);
+        assert_eq!(
+            age::PROVIDER
+                .parse("", &AwsOptions::default())
+                .expect("nothing")
+                .len(),
+            0
+        );
     }
 
     #[test]
     fn a_bad_recipient_is_named_by_its_place_and_not_repeated() {
-        let error = age::PROVIDER.parse(&format!("{A},hunter2")).unwrap_err();
+        let error = age::PROVIDER
+            .parse(&format!("{A},hunter2"), &AwsOptions::default())
+            .unwrap_err();
         assert_eq!(error.place, 2);
         assert!(!error.to_string().contains("hunter2"));
     }

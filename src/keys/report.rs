@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn several_reasons_stand_apart() {
         let reasons = vec![
-            UnwrapError::NotSupported { provider: "kms" },
+            UnwrapError::NoService { provider: "kms" },
             UnwrapError::NotWrapped,
         ];
         let groups = vec![GroupOutcome::Failed(vec![KeyFailure {
@@ -303,7 +303,7 @@ mod tests {
         let report = KeyError::Groups { groups, needed: 1 }.to_string();
         let (body, _) = body_and_closing(&report);
         let expected = "Group 0: FAILED\n  arn:k: FAILED\n    \
-             - | kms keys are not supported by this build\n    \n    \
+             - | there is no service to ask for kms keys\n    \n    \
              - | the file holds no data key for this recipient";
         assert_eq!(body, expected);
     }

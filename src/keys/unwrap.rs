@@ -1,7 +1,8 @@
 //! The way back: a data key out of what is wrapped for each master key.
 
 use super::{
-    GroupOutcome, KeyError, KeyFailure, KeyGroup, KeyGroups, MasterKey, Unlocker, UnwrapError,
+    GroupOutcome, KeyError, KeyFailure, KeyGroup, KeyGroups, MasterKey, Service, ServiceError,
+    Unlocker, UnwrapError, UnwrapRequest, Wanted,
 };
 use crate::crypto::{DataKey, shamir};
 use zeroize::Zeroizing;
@@ -16,8 +17,9 @@ impl KeyGroups {
     /// The data key, from as many groups as are needed and no more.
     ///
     /// Within a group, keys are tried in the order in which their providers stand in `order`,
-    /// all others last. Nobody is asked for a passphrase before every key was tried without, and
-    /// nothing that was opened before is opened again.
+    /// all others last. Nobody is asked for a passphrase before every key of this machine was
+    /// tried without; services come last, but for keys that `order` names and that only they can
+    /// use. Nothing that was opened before is opened again.
     ///
     /// # Errors
     /// [`KeyError`] with all that was tried.
@@ -32,11 +34,15 @@ impl KeyGroups {
             .map(|group| Opening::new(group, order))
             .collect();
         let prompt = unlocker.prompt.take();
-        self.open(&mut openings, &mut unlocker);
+        self.open(&mut openings, &mut unlocker, Opening::attempt);
+        if unlocker.agent.is_some() {
+            self.open(&mut openings, &mut unlocker, Opening::ask_agent);
+        }
         if prompt.is_some() {
             unlocker.prompt = prompt;
-            self.open(&mut openings, &mut unlocker);
+            self.open(&mut openings, &mut unlocker, Opening::attempt);
         }
+        self.open(&mut openings, &mut unlocker, Opening::ask_services);
         self.assemble(openings)
     }
 
@@ -67,14 +73,21 @@ impl KeyGroups {
         }
     }
 
-    /// Opens groups until there are enough.
-    fn open(&self, openings: &mut [Opening<'_>], unlocker: &mut Unlocker<'_>) {
+    /// Opens groups in one `way` until there are enough.
+    fn open<'k>(
+        &self,
+        openings: &mut [Opening<'k>],
+        unlocker: &mut Unlocker<'_>,
+        way: fn(&mut Opening<'k>, &mut Unlocker<'_>, usize),
+    ) {
         let bytes = self.part_bytes();
         for at in 0..openings.len() {
             if openings.iter().filter(|o| o.part.is_some()).count() >= self.needed() {
                 return;
             }
-            openings[at].attempt(unlocker, bytes);
+            if openings[at].part.is_none() {
+                way(&mut openings[at], unlocker, bytes);
+            }
         }
     }
 
@@ -124,20 +137,16 @@ pub struct KeyTrial {
     pub reasons: Vec<UnwrapError>,
 }
 
-/// The part that a key yields, or yielded before, of `expected` bytes.
-fn part(
+/// A part, where it has `expected` bytes; takes note of it.
+fn checked(
     key: &dyn MasterKey,
+    part: Zeroizing<Vec<u8>>,
     unlocker: &mut Unlocker<'_>,
     expected: usize,
-) -> Result<Zeroizing<Vec<u8>>, Vec<UnwrapError>> {
-    let before = unlocker.opened.as_deref();
-    let part = match before.and_then(|opened| opened.part_of(key)) {
-        Some(part) => part,
-        None => key.unwrap(unlocker)?,
-    };
+) -> Result<Zeroizing<Vec<u8>>, UnwrapError> {
     let found = part.len();
     if found != expected {
-        return Err(vec![UnwrapError::Length { found, expected }]);
+        return Err(UnwrapError::Length { found, expected });
     }
     if let Some(opened) = unlocker.opened.as_deref_mut() {
         opened.note(key, &part);
@@ -154,22 +163,158 @@ struct Opening<'k> {
 struct Attempt<'k> {
     key: &'k dyn MasterKey,
     reasons: Vec<UnwrapError>,
-    /// Not tried yet, or only without asking.
+    /// Not tried here yet, or only without asking.
     open: bool,
+    /// Services are to be asked in its turn, not last.
+    early: bool,
+    /// Services were asked.
+    asked: bool,
+}
+
+impl Attempt<'_> {
+    /// The part that the key yielded before in this run.
+    fn remembered(&self, unlocker: &Unlocker<'_>) -> Option<Zeroizing<Vec<u8>>> {
+        unlocker.opened.as_deref()?.part_of(self.key)
+    }
+
+    /// Tries the key without a service.
+    fn here(&mut self, unlocker: &mut Unlocker<'_>, expected: usize) -> Option<Zeroizing<Vec<u8>>> {
+        if !std::mem::take(&mut self.open) {
+            return None;
+        }
+        let part = match self.remembered(unlocker) {
+            Some(part) => Ok(part),
+            None => self.yielded(unlocker),
+        };
+        let part = part.and_then(|part| {
+            checked(self.key, part, unlocker, expected).map_err(|reason| vec![reason])
+        });
+        part.map_err(|reasons| self.reasons = reasons).ok()
+    }
+
+    /// What the key yields on this machine.
+    fn yielded(
+        &mut self,
+        unlocker: &mut Unlocker<'_>,
+    ) -> Result<Zeroizing<Vec<u8>>, Vec<UnwrapError>> {
+        if !self.key.is_local() {
+            let provider = self.key.provider();
+            let wrapped = self.key.wrapped().is_some();
+            let reason = if wrapped {
+                UnwrapError::NoService { provider }
+            } else {
+                UnwrapError::NotWrapped
+            };
+            return Err(vec![reason]);
+        }
+        if !unlocker.local {
+            return Err(vec![UnwrapError::LeftOut]);
+        }
+        unlocker.held_back = false;
+        let part = self.key.unwrap(unlocker);
+        self.open = unlocker.held_back;
+        part
+    }
+
+    /// What a service is asked; `None` where there is nothing to unwrap.
+    fn request(&self) -> Option<UnwrapRequest> {
+        let enc = self.key.wrapped()?.to_owned();
+        let address = self.key.address();
+        Some(UnwrapRequest { address, enc })
+    }
+
+    /// Takes the answer of a service.
+    fn answered(
+        &mut self,
+        answer: Result<Zeroizing<Vec<u8>>, ServiceError>,
+        unlocker: &mut Unlocker<'_>,
+        expected: usize,
+    ) -> Option<Zeroizing<Vec<u8>>> {
+        let cause = |error: ServiceError| UnwrapError::Provider(error.into());
+        let part = answer.map_err(cause);
+        let part = part.and_then(|part| checked(self.key, part, unlocker, expected));
+        part.map_err(|reason| self.note(reason)).ok()
+    }
+
+    fn is_open_by_service(&self) -> bool {
+        self.asked && self.reasons.is_empty()
+    }
+
+    /// Notes one more reason; that there was nobody to ask is none any more.
+    fn note(&mut self, reason: UnwrapError) {
+        self.reasons
+            .retain(|known| !known.is_for_want_of_a_service());
+        self.reasons.push(reason);
+    }
+}
+
+/// Asks a service for the parts of `attempts`, and takes note of what it answers; the first part
+/// there is.
+fn ask(
+    service: &dyn Service,
+    attempts: &mut [&mut Attempt<'_>],
+    unlocker: &mut Unlocker<'_>,
+    expected: usize,
+    wanted: Wanted,
+) -> Option<Zeroizing<Vec<u8>>> {
+    let requests: Vec<_> = attempts
+        .iter()
+        .filter_map(|attempt| attempt.request())
+        .collect();
+    if requests.is_empty() {
+        return None;
+    }
+    let answers = service.unwrap(&requests, wanted);
+    let asked = attempts
+        .iter_mut()
+        .filter(|attempt| attempt.key.wrapped().is_some());
+    let mut first = None;
+    for (attempt, answer) in asked.zip(answers) {
+        attempt.asked = true;
+        if let Some(part) = attempt.answered(answer, unlocker, expected) {
+            attempt.reasons.clear();
+            first.get_or_insert(part);
+        }
+    }
+    first
+}
+
+/// As [`ask`], of one service after the other; those that one has opened are done.
+fn ask_in_turn(
+    attempts: &mut [&mut Attempt<'_>],
+    unlocker: &mut Unlocker<'_>,
+    expected: usize,
+    wanted: Wanted,
+) -> Option<Zeroizing<Vec<u8>>> {
+    let mut first = None;
+    for service in unlocker.services {
+        let closed = attempts
+            .iter_mut()
+            .filter(|attempt| !attempt.is_open_by_service());
+        let mut closed: Vec<_> = closed.map(|attempt| &mut **attempt).collect();
+        let part = ask(*service, &mut closed, unlocker, expected, wanted);
+        first = first.or(part);
+        if first.is_some() && wanted == Wanted::Any {
+            return first;
+        }
+    }
+    first
 }
 
 impl<'k> Opening<'k> {
     fn new(group: &'k KeyGroup, order: &[impl AsRef<str>]) -> Self {
-        let mut keys: Vec<&dyn MasterKey> = group.iter().map(AsRef::as_ref).collect();
-        let rank = |key: &&dyn MasterKey| {
+        let rank = |key: &dyn MasterKey| {
             let at = order.iter().position(|id| id.as_ref() == key.provider());
             at.unwrap_or(order.len())
         };
-        keys.sort_by_key(rank);
-        let attempt = |key| Attempt {
+        let mut keys: Vec<&dyn MasterKey> = group.iter().map(AsRef::as_ref).collect();
+        keys.sort_by_key(|key| rank(*key));
+        let attempt = |key: &'k dyn MasterKey| Attempt {
             key,
             reasons: Vec::new(),
             open: true,
+            early: !key.is_local() && rank(key) < order.len(),
+            asked: false,
         };
         Self {
             attempts: keys.into_iter().map(attempt).collect(),
@@ -177,32 +322,56 @@ impl<'k> Opening<'k> {
         }
     }
 
-    /// Tries its keys until one yields a part of `expected` bytes.
+    /// Tries its keys here until one yields a part of `expected` bytes.
     fn attempt(&mut self, unlocker: &mut Unlocker<'_>, expected: usize) {
-        if self.part.is_some() {
-            return;
+        for attempt in &mut self.attempts {
+            self.part = attempt.here(unlocker, expected);
+            if self.part.is_none() && attempt.early && !attempt.asked {
+                let mut alone = [attempt];
+                self.part = ask_in_turn(&mut alone, unlocker, expected, Wanted::Any);
+            }
+            if self.part.is_some() {
+                return;
+            }
         }
-        for attempt in self.attempts.iter_mut().filter(|attempt| attempt.open) {
-            unlocker.held_back = false;
-            attempt.reasons = match part(attempt.key, unlocker, expected) {
-                Ok(part) => {
-                    self.part = Some(part);
-                    return;
-                }
-                Err(reasons) => reasons,
-            };
-            attempt.open = unlocker.held_back;
+    }
+
+    /// Asks the agent for what is not open. That it cannot help is no reason to be told.
+    fn ask_agent(&mut self, unlocker: &mut Unlocker<'_>, _: usize) {
+        let requests = self.attempts.iter().map(Attempt::request);
+        let requests: Vec<_> = requests.flatten().collect();
+        if let Some(agent) = unlocker.agent {
+            let answers = agent.unwrap(&requests, Wanted::Any);
+            self.part = answers.into_iter().find_map(Result::ok);
         }
+    }
+
+    /// Asks the services for all of its keys that they were not asked for yet.
+    fn ask_services(&mut self, unlocker: &mut Unlocker<'_>, expected: usize) {
+        let left = self.attempts.iter_mut().filter(|attempt| !attempt.asked);
+        self.part = ask_in_turn(
+            &mut left.collect::<Vec<_>>(),
+            unlocker,
+            expected,
+            Wanted::Any,
+        );
     }
 
     /// Tries all of its keys.
     fn attempt_all(&mut self, unlocker: &mut Unlocker<'_>, expected: usize) {
         for attempt in &mut self.attempts {
-            match part(attempt.key, unlocker, expected) {
-                Ok(part) => self.part = Some(part),
-                Err(reasons) => attempt.reasons = reasons,
-            }
+            let part = attempt.here(unlocker, expected);
+            attempt.asked = part.is_some();
+            self.part = self.part.take().or(part);
         }
+        let left = self.attempts.iter_mut().filter(|attempt| !attempt.asked);
+        let part = ask_in_turn(
+            &mut left.collect::<Vec<_>>(),
+            unlocker,
+            expected,
+            Wanted::Every,
+        );
+        self.part = self.part.take().or(part);
     }
 
     fn trials(self) -> Vec<KeyTrial> {

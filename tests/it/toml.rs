@@ -4,7 +4,7 @@ use crate::support::{Sandbox, age_key, assert_same_data, in_clear, testdata, tes
 use bulla::crypto::{Cipher, DataKey, Stash, SystemRandom};
 use bulla::decrypt::{DecryptOptions, decrypt};
 use bulla::encrypt::{Encryption, encrypt};
-use bulla::keys::{KeyGroups, Provider, Wrapper};
+use bulla::keys::{AwsOptions, KeyGroups, Provider, Wrapper};
 use bulla::metadata::{Metadata, Selection};
 use bulla::store::{Layout, ParseOptions, Store, Toml};
 use zeroize::Zeroizing;
@@ -123,7 +123,7 @@ fn every_toml_file_of_the_test_data_comes_back() {
 fn metadata(selection: Selection) -> Metadata {
     let provider = Provider::find("age").unwrap();
     let mut keys = KeyGroups {
-        groups: vec![provider.parse(&age_key("alice").recipient).unwrap()],
+        groups: vec![provider.parse(&age_key("alice").recipient, &AwsOptions::default()).unwrap()],
         threshold: 0,
     };
     let key = DataKey::from_bytes(&[7; 32]).unwrap();

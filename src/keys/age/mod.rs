@@ -15,7 +15,9 @@ pub use plugin::{Plugin, PluginError, Plugins};
 pub use recipient::RecipientProblem;
 pub use source::{AgeError, IdentityProblem, IdentitySource, Reason};
 
-use super::{Cause, MasterKey, Prompt, Provider, Unlocker, UnwrapError, Wrapper, field};
+use super::{
+    Address, Cause, MasterKey, Prompt, Provider, Unlocker, UnwrapError, Wrapped, Wrapper, field,
+};
 use crate::document::Data;
 use identity::Asking;
 use recipient::Recipient;
@@ -30,8 +32,9 @@ pub(super) const PROVIDER: Provider = Provider {
     env: "SOPS_AGE_RECIPIENTS",
     config_field: "age",
     has_created_at: false,
-    parse: |text| Ok(Box::new(AgeKey::new(text)?)),
+    parse: |text, _| Ok(Box::new(AgeKey::new(text)?)),
     from_data: |entry| Box::new(AgeKey::from_data(entry)),
+    address: |entry| AgeKey::from_data(entry).address(),
 };
 
 /// Somebody with an age identity.
@@ -76,8 +79,16 @@ impl MasterKey for AgeKey {
         self.recipient.trim()
     }
 
+    fn address(&self) -> Address {
+        Address::Age(self.recipient.clone())
+    }
+
     fn wrapped(&self) -> Option<&str> {
         self.enc.as_deref()
+    }
+
+    fn take(&mut self, wrapped: Wrapped, _: &str) {
+        self.enc = Some(wrapped.enc);
     }
 
     fn wrap(&mut self, part: &[u8], wrapper: &mut Wrapper<'_>) -> Result<(), Cause> {

@@ -6,7 +6,7 @@ mod problem;
 
 pub use problem::{GpgProblem, PgpError};
 
-use super::{Cause, MasterKey, Provider, Unlocker, UnwrapError, Wrapper, field};
+use super::{Address, Cause, MasterKey, Provider, Unlocker, UnwrapError, Wrapped, Wrapper, field};
 use crate::document::Data;
 use zeroize::Zeroizing;
 
@@ -17,8 +17,9 @@ pub(super) const PROVIDER: Provider = Provider {
     env: "SOPS_PGP_FP",
     config_field: "pgp",
     has_created_at: true,
-    parse: |text| Ok(Box::new(PgpKey::new(text)?)),
+    parse: |text, _| Ok(Box::new(PgpKey::new(text)?)),
     from_data: |entry| Box::new(PgpKey::from_data(entry)),
+    address: |entry| PgpKey::from_data(entry).address(),
 };
 
 /// Runs gpg.
@@ -103,8 +104,17 @@ impl MasterKey for PgpKey {
         &self.fingerprint
     }
 
+    fn address(&self) -> Address {
+        Address::Pgp(self.fingerprint.clone())
+    }
+
     fn wrapped(&self) -> Option<&str> {
         self.enc.as_deref()
+    }
+
+    fn take(&mut self, wrapped: Wrapped, now: &str) {
+        self.enc = Some(wrapped.enc);
+        self.created_at.get_or_insert_with(|| now.to_owned());
     }
 
     fn wrap(&mut self, part: &[u8], wrapper: &mut Wrapper<'_>) -> Result<(), Cause> {

@@ -4,15 +4,17 @@
 mod case;
 mod data;
 mod gnupg;
+pub(crate) mod http;
 mod keys;
 mod peers;
 mod sandbox;
+pub(crate) mod servers;
 
 pub(crate) use case::{Case, Outcome};
 pub(crate) use data::{assert_same_data, in_clear, line_of, same_data, strip_metadata, tokens};
 pub(crate) use gnupg::{Gnupg, PGP_PASSPHRASE, pgp_key};
 pub(crate) use keys::age_key;
-pub(crate) use peers::sops;
+pub(crate) use peers::{peer, sops};
 pub(crate) use sandbox::Sandbox;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,199 @@
+//! Services that hold master keys, and whoever else is asked over the network: one runtime, one
+//! client of each, made when something is first asked of it.
+
+mod http;
+mod limits;
+
+pub use http::Http;
+
+use super::Context;
+use super::environment::Environment;
+use crate::keys::{Address, Service, ServiceError, UnwrapRequest, Wanted, WrapRequest, Wrapped};
+use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use limits::within;
+use std::cell::OnceCell;
+use std::future::Future;
+use tokio::runtime::Runtime;
+use zeroize::Zeroizing;
+
+/// What was made for the network in this run.
+#[derive(Default)]
+pub struct Clients {
+    runtime: OnceCell<Runtime>,
+    http: Http,
+}
+
+impl Clients {
+    /// Runs what waits for the network, on this thread.
+    ///
+    /// # Errors
+    /// Where the system gives no means to wait.
+    pub fn block_on<F: Future>(&self, future: F) -> Result<F::Output, ServiceError> {
+        let runtime = match self.runtime.get() {
+            Some(runtime) => runtime,
+            None => {
+                let made = runtime()?;
+                self.runtime.get_or_init(|| made)
+            }
+        };
+        Ok(runtime.block_on(future))
+    }
+}
+
+fn runtime() -> Result<Runtime, ServiceError> {
+    // every client takes the provider that the process has; that there is one already is fine
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.map_err(|error| ServiceError::new(format!("cannot use the network: {error}")))
+}
+
+/// The providers' own services, asked by this process.
+pub struct Providers<'c> {
+    environment: &'c Environment,
+    clients: &'c Clients,
+    offline: bool,
+}
+
+impl<'c> Providers<'c> {
+    /// Those that this build has.
+    #[must_use]
+    pub fn new(context: &'c Context) -> Self {
+        Self {
+            environment: &context.environment,
+            clients: &context.clients,
+            offline: context.global.offline,
+        }
+    }
+
+    /// Wraps for one key, within the time that there is for it.
+    async fn wrap_one(&self, request: &WrapRequest<'_>) -> Result<Wrapped, ServiceError> {
+        let (address, part) = (&request.address, request.part);
+        self.may_ask()?;
+        within(address, async {
+            match address {
+                _ => Err(not_built_in(address)),
+            }
+        })
+        .await
+    }
+
+    /// Unwraps with one key, within the time that there is for it.
+    async fn unwrap_one(
+        &self,
+        request: &UnwrapRequest,
+    ) -> Result<Zeroizing<Vec<u8>>, ServiceError> {
+        let (address, enc) = (&request.address, &request.enc);
+        self.may_ask()?;
+        within(address, async {
+            match address {
+                _ => Err(not_built_in(address)),
+            }
+        })
+        .await
+    }
+
+    fn may_ask(&self) -> Result<(), ServiceError> {
+        if self.offline {
+            return Err(ServiceError::new("not asked (--offline)"));
+        }
+        Ok(())
+    }
+}
+
+/// Keys that are used on this machine, and those whose client was left out of the build.
+fn not_built_in(address: &Address) -> ServiceError {
+    let provider = address.provider();
+    if matches!(provider, "age" | "pgp") {
+        return ServiceError::new(format!("there is no service to ask for {provider} keys"));
+    }
+    ServiceError::new(format!("this build has no client for {provider} keys"))
+        .hint("the features aws, gcp, azure, vault and huawei are on in ordinary builds")
+}
+
+impl Service for Providers<'_> {
+    fn wrap(&self, requests: &[WrapRequest<'_>]) -> Vec<Result<Wrapped, ServiceError>> {
+        let all = join_all(requests.iter().map(|request| self.wrap_one(request)));
+        let answers = self.clients.block_on(all);
+        answers.unwrap_or_else(|error| vec![Err(error); requests.len()])
+    }
+
+    fn unwrap(
+        &self,
+        requests: &[UnwrapRequest],
+        wanted: Wanted,
+    ) -> Vec<Result<Zeroizing<Vec<u8>>, ServiceError>> {
+        let each = requests.iter().map(|request| self.unwrap_one(request));
+        let answers = self.clients.block_on(answers(each, wanted));
+        answers.unwrap_or_else(|error| requests.iter().map(|_| Err(error.clone())).collect())
+    }
+}
+
+/// The answers to all, in their order; where any is enough, no more than the first success.
+pub async fn answers<T>(
+    each: impl Iterator<Item = impl Future<Output = Result<T, ServiceError>>>,
+    wanted: Wanted,
+) -> Vec<Result<T, ServiceError>> {
+    let numbered = each.enumerate();
+    let mut waiting: FuturesUnordered<_> = numbered
+        .map(|(at, future)| async move { (at, future.await) })
+        .collect();
+    let mut answers: Vec<_> = (0..waiting.len()).map(|_| Err(given_up())).collect();
+    while let Some((at, answer)) = waiting.next().await {
+        let done = answer.is_ok() && wanted == Wanted::Any;
+        answers[at] = answer;
+        if done {
+            break;
+        }
+    }
+    answers
+}
+
+fn given_up() -> ServiceError {
+    ServiceError::new("not waited for, since another key opened the file")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::{pending, ready};
+    use std::pin::Pin;
+
+    type Boxed = Pin<Box<dyn Future<Output = Result<u8, ServiceError>>>>;
+
+    fn run(each: Vec<Boxed>, wanted: Wanted) -> Vec<Result<u8, String>> {
+        let clients = Clients::default();
+        let answers = clients.block_on(answers(each.into_iter(), wanted));
+        let answers = answers.expect("a runtime").into_iter();
+        answers
+            .map(|answer| answer.map_err(|error| error.message))
+            .collect()
+    }
+
+    #[test]
+    fn the_first_part_that_comes_is_enough_and_nobody_else_is_waited_for() {
+        let never: Boxed = Box::pin(pending());
+        let fails: Boxed = Box::pin(ready(Err(ServiceError::new("no"))));
+        let opens: Boxed = Box::pin(ready(Ok(7)));
+        let answers = run(vec![never, fails, opens], Wanted::Any);
+        assert!(
+            answers[0]
+                .as_ref()
+                .unwrap_err()
+                .starts_with("not waited for")
+        );
+        assert_eq!(answers[1..], [Err("no".to_owned()), Ok(7)]);
+    }
+
+    #[test]
+    fn every_answer_comes_in_the_order_of_its_request() {
+        let one: Boxed = Box::pin(async {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            Ok(1)
+        });
+        let two: Boxed = Box::pin(ready(Ok(2)));
+        assert_eq!(run(vec![one, two], Wanted::Every), [Ok(1), Ok(2)]);
+    }
+}
