@@ -257,19 +257,19 @@ fn ask(
     expected: usize,
     wanted: Wanted,
 ) -> Option<Zeroizing<Vec<u8>>> {
-    let requests: Vec<_> = attempts
-        .iter()
-        .filter_map(|attempt| attempt.request())
-        .collect();
+    let mut asked = Vec::new();
+    let mut requests = Vec::new();
+    for attempt in attempts.iter_mut() {
+        if let Some(request) = attempt.request().filter(|r| service.serves(&r.address)) {
+            asked.push(&mut **attempt);
+            requests.push(request);
+        }
+    }
     if requests.is_empty() {
         return None;
     }
-    let answers = service.unwrap(&requests, wanted);
-    let asked = attempts
-        .iter_mut()
-        .filter(|attempt| attempt.key.wrapped().is_some());
     let mut first = None;
-    for (attempt, answer) in asked.zip(answers) {
+    for (attempt, answer) in asked.into_iter().zip(service.unwrap(&requests, wanted)) {
         attempt.asked = true;
         if let Some(part) = attempt.answered(answer, unlocker, expected) {
             attempt.reasons.clear();
@@ -400,8 +400,8 @@ impl<'k> Opening<'k> {
 mod tests {
     use super::*;
     use crate::keys::fakes::{Fake, KEYS, RECIPIENTS, age_key, fake, group, unwrap};
-    use crate::keys::{AgeIdentities, DEFAULT_ORDER, Opened};
-    use std::sync::Arc;
+    use crate::keys::{Address, AgeIdentities, DEFAULT_ORDER, Opened, WrapRequest, Wrapped};
+    use std::sync::{Arc, Mutex};
 
     const TWO: [&str; 2] = [
         include_str!("../../testdata/keys/two-a.age"),
@@ -490,10 +490,11 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_tried_in_decryption_order_and_unlisted_ones_last() {
-        let tried = Arc::default();
+    fn keys_are_tried_in_decryption_order_and_services_last_unless_it_names_them() {
+        let tried: Arc<Mutex<Vec<String>>> = Arc::default();
         let key = |provider, id| Fake {
             tried: Arc::clone(&tried),
+            wrapped: Some("enc"),
             ..fake(provider, id)
         };
         let keys = [
@@ -507,20 +508,49 @@ mod tests {
             groups: vec![group(keys)],
             threshold: 0,
         };
-        let mut none = AgeIdentities::default();
-        assert!(
-            groups
-                .unwrap_data_key(&DEFAULT_ORDER, Unlocker::new(&mut none))
-                .is_err()
-        );
-        assert_eq!(*tried.lock().expect("lock"), ["a1", "a2", "p1", "k1", "k2"]);
-        tried.lock().expect("lock").clear();
-        assert!(
-            groups
-                .unwrap_data_key(&[""; 0], Unlocker::new(&mut none))
-                .is_err()
-        );
-        assert_eq!(*tried.lock().expect("lock"), ["k1", "p1", "k2", "a1", "a2"]);
+        let in_vain = InVain(Arc::clone(&tried));
+        let order = |order: &[&str]| {
+            tried.lock().expect("lock").clear();
+            let mut none = AgeIdentities::default();
+            let unlocker = Unlocker {
+                services: &[&in_vain],
+                ..Unlocker::new(&mut none)
+            };
+            assert!(groups.unwrap_data_key(order, unlocker).is_err());
+            tried.lock().expect("lock").join(" ")
+        };
+        assert_eq!(order(&DEFAULT_ORDER), "a1 a2 p1 k1+k2");
+        assert_eq!(order(&[]), "p1 a1 a2 k1+k2");
+        assert_eq!(order(&["kms", "age"]), "k1 k2 a1 a2 p1");
+    }
+
+    /// A service for keys of services that never opens any.
+    struct InVain(Arc<Mutex<Vec<String>>>);
+
+    impl Service for InVain {
+        fn serves(&self, address: &Address) -> bool {
+            address.id().starts_with('k')
+        }
+
+        fn wrap(&self, _: &[WrapRequest<'_>]) -> Vec<Result<Wrapped, ServiceError>> {
+            Vec::new()
+        }
+
+        fn unwrap(
+            &self,
+            requests: &[UnwrapRequest],
+            _: Wanted,
+        ) -> Vec<Result<Zeroizing<Vec<u8>>, ServiceError>> {
+            let ids: Vec<_> = requests
+                .iter()
+                .map(|request| request.address.id())
+                .collect();
+            self.0.lock().expect("lock").push(ids.join("+"));
+            requests
+                .iter()
+                .map(|_| Err(ServiceError::new("no")))
+                .collect()
+        }
     }
 
     #[test]
