@@ -1,6 +1,8 @@
 //! Services that hold master keys, and whoever else is asked over the network: one runtime, one
 //! client of each, made when something is first asked of it.
 
+#[cfg(feature = "gcp")]
+mod gcp;
 mod http;
 mod limits;
 
@@ -22,6 +24,8 @@ use zeroize::Zeroizing;
 pub struct Clients {
     runtime: OnceCell<Runtime>,
     http: Http,
+    #[cfg(feature = "gcp")]
+    gcp: gcp::GcpKms,
 }
 
 impl Clients {
@@ -71,9 +75,12 @@ impl<'c> Providers<'c> {
     /// Wraps for one key, within the time that there is for it.
     async fn wrap_one(&self, request: &WrapRequest<'_>) -> Result<Wrapped, ServiceError> {
         let (address, part) = (&request.address, request.part);
+        let (environment, http) = (self.environment, &self.clients.http);
         self.may_ask()?;
         within(address, async {
             match address {
+                #[cfg(feature = "gcp")]
+                Address::GcpKms(id) => self.clients.gcp.wrap(environment, http, id, part).await,
                 _ => Err(not_built_in(address)),
             }
         })
@@ -86,9 +93,12 @@ impl<'c> Providers<'c> {
         request: &UnwrapRequest,
     ) -> Result<Zeroizing<Vec<u8>>, ServiceError> {
         let (address, enc) = (&request.address, &request.enc);
+        let (environment, http) = (self.environment, &self.clients.http);
         self.may_ask()?;
         within(address, async {
             match address {
+                #[cfg(feature = "gcp")]
+                Address::GcpKms(id) => self.clients.gcp.unwrap(environment, http, id, enc).await,
                 _ => Err(not_built_in(address)),
             }
         })
