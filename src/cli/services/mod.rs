@@ -3,12 +3,15 @@
 
 mod http;
 mod limits;
+#[cfg(feature = "vault")]
+mod vault;
 
 pub use http::Http;
 
 use super::Context;
 use super::environment::Environment;
 use crate::keys::{Address, Service, ServiceError, UnwrapRequest, Wanted, WrapRequest, Wrapped};
+use clap::ArgMatches;
 use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use limits::within;
@@ -22,9 +25,21 @@ use zeroize::Zeroizing;
 pub struct Clients {
     runtime: OnceCell<Runtime>,
     http: Http,
+    #[cfg(feature = "vault")]
+    vault: vault::Vault,
 }
 
 impl Clients {
+    /// None yet, for a run with this command line.
+    #[must_use]
+    pub fn new(matches: &ArgMatches) -> Self {
+        Self {
+            #[cfg(feature = "vault")]
+            vault: vault::Vault::new(vault::named(matches)),
+            ..Self::default()
+        }
+    }
+
     /// Runs what waits for the network, on this thread.
     ///
     /// # Errors
@@ -74,6 +89,11 @@ impl<'c> Providers<'c> {
         self.may_ask()?;
         within(address, async {
             match address {
+                #[cfg(feature = "vault")]
+                Address::HcVault(key) => {
+                    let vault = &self.clients.vault;
+                    vault.wrap(self.environment, key, part).await
+                }
                 _ => Err(not_built_in(address)),
             }
         })
@@ -89,6 +109,11 @@ impl<'c> Providers<'c> {
         self.may_ask()?;
         within(address, async {
             match address {
+                #[cfg(feature = "vault")]
+                Address::HcVault(key) => {
+                    let vault = &self.clients.vault;
+                    vault.unwrap(self.environment, key, enc).await
+                }
                 _ => Err(not_built_in(address)),
             }
         })
