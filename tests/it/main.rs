@@ -50,4 +50,5 @@ mod toml;
 mod trees;
 mod unset;
 mod updatekeys;
+mod vault;
 mod why;

@@ -5,12 +5,15 @@
 mod gcp;
 mod http;
 mod limits;
+#[cfg(feature = "vault")]
+mod vault;
 
 pub use http::Http;
 
 use super::Context;
 use super::environment::Environment;
 use crate::keys::{Address, Service, ServiceError, UnwrapRequest, Wanted, WrapRequest, Wrapped};
+use clap::ArgMatches;
 use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use limits::within;
@@ -26,9 +29,21 @@ pub struct Clients {
     http: Http,
     #[cfg(feature = "gcp")]
     gcp: gcp::GcpKms,
+    #[cfg(feature = "vault")]
+    vault: vault::Vault,
 }
 
 impl Clients {
+    /// None yet, for a run with this command line.
+    #[must_use]
+    pub fn new(matches: &ArgMatches) -> Self {
+        Self {
+            #[cfg(feature = "vault")]
+            vault: vault::Vault::new(vault::named(matches)),
+            ..Self::default()
+        }
+    }
+
     /// Runs what waits for the network, on this thread.
     ///
     /// # Errors
@@ -45,9 +60,13 @@ impl Clients {
     }
 }
 
-fn runtime() -> Result<Runtime, ServiceError> {
-    // every client takes the provider that the process has; that there is one already is fine
+/// Makes ring the cryptography of every TLS client in this process; the first call counts.
+pub fn use_ring() {
     let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+fn runtime() -> Result<Runtime, ServiceError> {
+    use_ring();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -75,12 +94,19 @@ impl<'c> Providers<'c> {
     /// Wraps for one key, within the time that there is for it.
     async fn wrap_one(&self, request: &WrapRequest<'_>) -> Result<Wrapped, ServiceError> {
         let (address, part) = (&request.address, request.part);
-        let (environment, http) = (self.environment, &self.clients.http);
         self.may_ask()?;
         within(address, async {
             match address {
                 #[cfg(feature = "gcp")]
-                Address::GcpKms(id) => self.clients.gcp.wrap(environment, http, id, part).await,
+                Address::GcpKms(id) => {
+                    let (gcp, http) = (&self.clients.gcp, &self.clients.http);
+                    gcp.wrap(self.environment, http, id, part).await
+                }
+                #[cfg(feature = "vault")]
+                Address::HcVault(key) => {
+                    let vault = &self.clients.vault;
+                    vault.wrap(self.environment, key, part).await
+                }
                 _ => Err(not_built_in(address)),
             }
         })
@@ -93,12 +119,19 @@ impl<'c> Providers<'c> {
         request: &UnwrapRequest,
     ) -> Result<Zeroizing<Vec<u8>>, ServiceError> {
         let (address, enc) = (&request.address, &request.enc);
-        let (environment, http) = (self.environment, &self.clients.http);
         self.may_ask()?;
         within(address, async {
             match address {
                 #[cfg(feature = "gcp")]
-                Address::GcpKms(id) => self.clients.gcp.unwrap(environment, http, id, enc).await,
+                Address::GcpKms(id) => {
+                    let (gcp, http) = (&self.clients.gcp, &self.clients.http);
+                    gcp.unwrap(self.environment, http, id, enc).await
+                }
+                #[cfg(feature = "vault")]
+                Address::HcVault(key) => {
+                    let vault = &self.clients.vault;
+                    vault.unwrap(self.environment, key, enc).await
+                }
                 _ => Err(not_built_in(address)),
             }
         })
