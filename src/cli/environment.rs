@@ -63,6 +63,8 @@ variables! {
     SOPS_VAULT_URIS;
     /// Huawei Cloud KMS keys, comma separated (`--hckms`).
     SOPS_HUAWEICLOUD_KMS_IDS;
+    /// The certificates to trust for AWS, instead of those of the system.
+    AWS_CA_BUNDLE;
     /// The configuration file (`--config`).
     SOPS_CONFIG;
     /// Which kinds of key are tried first (`--decryption-order`).
@@ -103,6 +105,8 @@ variables! {
     XDG_RUNTIME_DIR;
     /// The state directory instead of `~/.local/state`.
     XDG_STATE_HOME;
+    /// The name of this machine, on Windows.
+    COMPUTERNAME;
     /// The directory for temporary files.
     TMPDIR;
     /// Not empty: no colour.

@@ -1,6 +1,8 @@
 //! Services that hold master keys, and whoever else is asked over the network: one runtime, one
 //! client of each, made when something is first asked of it.
 
+#[cfg(feature = "aws")]
+mod aws;
 mod http;
 mod limits;
 
@@ -22,6 +24,8 @@ use zeroize::Zeroizing;
 pub struct Clients {
     runtime: OnceCell<Runtime>,
     http: Http,
+    #[cfg(feature = "aws")]
+    aws: aws::Aws,
 }
 
 impl Clients {
@@ -38,6 +42,15 @@ impl Clients {
             }
         };
         Ok(runtime.block_on(future))
+    }
+}
+
+impl Drop for Clients {
+    /// Waits for nothing that still asks for the address of a host: that may take half a minute.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
@@ -74,6 +87,8 @@ impl<'c> Providers<'c> {
         self.may_ask()?;
         within(address, async {
             match address {
+                #[cfg(feature = "aws")]
+                Address::Kms(key) => self.clients.aws.wrap(self.environment, key, part).await,
                 _ => Err(not_built_in(address)),
             }
         })
@@ -89,6 +104,8 @@ impl<'c> Providers<'c> {
         self.may_ask()?;
         within(address, async {
             match address {
+                #[cfg(feature = "aws")]
+                Address::Kms(key) => self.clients.aws.unwrap(self.environment, key, enc).await,
                 _ => Err(not_built_in(address)),
             }
         })
