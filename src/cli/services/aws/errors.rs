@@ -81,9 +81,9 @@ fn of_profiles(error: &CredentialsError) -> String {
     });
     let mut attempts = chain.unwrap_or_default().iter();
     let profile = attempts.find(|attempt| attempt.name() == "Profile");
-    profile.map_or_else(String::new, |attempt| {
-        format!(" ({})", reason(attempt.error()))
-    })
+    let profile = profile.filter(|attempt| attempt.error().source().is_some());
+    let text = profile.map(|attempt| format!(" ({})", reason(attempt.error())));
+    text.unwrap_or_default()
 }
 
 /// What failed when `service` was asked, with what can be said of every service.
