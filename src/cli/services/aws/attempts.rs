@@ -4,6 +4,7 @@ use super::super::limits::{ATTEMPTS, CONNECT, FIRST_WAIT, LONGEST_WAIT, REQUEST}
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
 
 pub(super) fn retries() -> RetryConfig {
@@ -29,7 +30,7 @@ impl ClassifyRetry for NotThere {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
         let failed = context.output_or_error().and_then(Result::err);
         let connecting = failed.and_then(|error| error.as_connector_error());
-        if connecting.is_some_and(|error| error.is_timeout()) {
+        if connecting.is_some_and(ConnectorError::is_timeout) {
             return RetryAction::RetryForbidden;
         }
         RetryAction::NoActionIndicated

@@ -25,7 +25,8 @@ impl Aws {
             .key_id(&key.arn)
             .plaintext(Blob::new(part))
             .set_encryption_context(context(key));
-        let answer = request.send().await;
+        // a future of the SDK is large
+        let answer = Box::pin(request.send()).await;
         let answer = answer.map_err(|error| errors::of_key(errors::ENCRYPT, key, &error))?;
         let blob = answer.ciphertext_blob.ok_or_else(nothing)?;
         Ok(Wrapped::new(BASE64_STANDARD.encode(blob)))
@@ -50,7 +51,7 @@ impl Aws {
             .key_id(&key.arn)
             .ciphertext_blob(Blob::new(blob))
             .set_encryption_context(context(key));
-        let answer = request.send().await;
+        let answer = Box::pin(request.send()).await;
         let answer = answer.map_err(|error| errors::of_key(errors::DECRYPT, key, &error))?;
         let part = answer.plaintext.ok_or_else(nothing)?;
         Ok(Zeroizing::new(part.into_inner()))
@@ -68,7 +69,7 @@ impl Aws {
         })?;
         let (profile, role) = (&key.aws_profile, &key.role);
         let config = self.config(environment, profile, role, Some(region));
-        let config = config.await?;
+        let config = Box::pin(config).await?;
         let who = (profile.clone(), role.clone(), region.to_owned());
         let mut clients = self.kms.lock().await;
         let client = clients.entry(who).or_insert_with(|| {

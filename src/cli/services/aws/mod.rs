@@ -21,6 +21,7 @@ use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_http_client::{Builder, Connector};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use credentials::Remembered;
 use futures_util::lock::Mutex;
 use std::cell::OnceCell;
@@ -104,7 +105,7 @@ impl Aws {
         let http = Builder::new().build_with_connector_fn(move |settings, components| {
             let mut connector = Connector::builder().proxy_config(ProxyConfig::from_env());
             connector.set_connector_settings(settings.cloned());
-            connector.set_sleep_impl(components.and_then(|all| all.sleep_impl()));
+            connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
             let tls = Provider::Rustls(CryptoMode::Ring);
             let connector = connector.tls_provider(tls);
             connector.tls_context(trusted.clone()).build()
