@@ -49,4 +49,5 @@ mod toml;
 mod trees;
 mod unset;
 mod updatekeys;
+mod vault;
 mod why;

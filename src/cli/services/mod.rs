@@ -5,12 +5,15 @@
 mod aws;
 mod http;
 mod limits;
+#[cfg(feature = "vault")]
+mod vault;
 
 pub use http::Http;
 
 use super::Context;
 use super::environment::Environment;
 use crate::keys::{Address, Service, ServiceError, UnwrapRequest, Wanted, WrapRequest, Wrapped};
+use clap::ArgMatches;
 use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use limits::within;
@@ -19,44 +22,64 @@ use std::future::Future;
 use tokio::runtime::Runtime;
 use zeroize::Zeroizing;
 
+/// What waits for the network, once something does.
+#[derive(Default)]
+struct Waiting(OnceCell<Runtime>);
+
 /// What was made for the network in this run.
 #[derive(Default)]
 pub struct Clients {
-    runtime: OnceCell<Runtime>,
+    runtime: Waiting,
     http: Http,
     #[cfg(feature = "aws")]
     aws: aws::Aws,
+    #[cfg(feature = "vault")]
+    vault: vault::Vault,
 }
 
 impl Clients {
+    /// None yet, for a run with this command line.
+    #[must_use]
+    pub fn new(matches: &ArgMatches) -> Self {
+        Self {
+            #[cfg(feature = "vault")]
+            vault: vault::Vault::new(vault::named(matches)),
+            ..Self::default()
+        }
+    }
+
     /// Runs what waits for the network, on this thread.
     ///
     /// # Errors
     /// Where the system gives no means to wait.
     pub fn block_on<F: Future>(&self, future: F) -> Result<F::Output, ServiceError> {
-        let runtime = match self.runtime.get() {
+        let runtime = match self.runtime.0.get() {
             Some(runtime) => runtime,
             None => {
                 let made = runtime()?;
-                self.runtime.get_or_init(|| made)
+                self.runtime.0.get_or_init(|| made)
             }
         };
         Ok(runtime.block_on(future))
     }
 }
 
-impl Drop for Clients {
+impl Drop for Waiting {
     /// Waits for nothing that still asks for the address of a host: that may take half a minute.
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
+        if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
         }
     }
 }
 
-fn runtime() -> Result<Runtime, ServiceError> {
-    // every client takes the provider that the process has; that there is one already is fine
+/// Makes ring the cryptography of every TLS client in this process; the first call counts.
+pub fn use_ring() {
     let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+fn runtime() -> Result<Runtime, ServiceError> {
+    use_ring();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -89,6 +112,11 @@ impl<'c> Providers<'c> {
             match address {
                 #[cfg(feature = "aws")]
                 Address::Kms(key) => self.clients.aws.wrap(self.environment, key, part).await,
+                #[cfg(feature = "vault")]
+                Address::HcVault(key) => {
+                    let vault = &self.clients.vault;
+                    vault.wrap(self.environment, key, part).await
+                }
                 _ => Err(not_built_in(address)),
             }
         })
@@ -106,6 +134,11 @@ impl<'c> Providers<'c> {
             match address {
                 #[cfg(feature = "aws")]
                 Address::Kms(key) => self.clients.aws.unwrap(self.environment, key, enc).await,
+                #[cfg(feature = "vault")]
+                Address::HcVault(key) => {
+                    let vault = &self.clients.vault;
+                    vault.unwrap(self.environment, key, enc).await
+                }
                 _ => Err(not_built_in(address)),
             }
         })
