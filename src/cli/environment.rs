@@ -79,6 +79,8 @@ variables! {
     GOOGLE_APPLICATION_CREDENTIALS;
     /// The project that requests to Google Cloud are counted to.
     GOOGLE_CLOUD_QUOTA_PROJECT;
+    /// The certificates to trust for AWS, instead of those of the system.
+    AWS_CA_BUNDLE;
     /// The configuration file (`--config`).
     SOPS_CONFIG;
     /// Which kinds of key are tried first (`--decryption-order`).
@@ -187,6 +189,8 @@ variables! {
     XDG_RUNTIME_DIR;
     /// The state directory instead of `~/.local/state`.
     XDG_STATE_HOME;
+    /// The name of this machine, on Windows.
+    COMPUTERNAME;
     /// The directory for temporary files.
     TMPDIR;
     /// Not empty: no colour.
