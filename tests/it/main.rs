@@ -24,6 +24,7 @@ mod encrypt;
 mod exec_env;
 mod exec_file;
 mod explain;
+mod export;
 mod filestatus;
 mod goldens;
 mod groups;
