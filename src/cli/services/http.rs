@@ -56,8 +56,7 @@ pub fn builder() -> ClientBuilder {
 /// # Errors
 /// Where it cannot be made: certificates that are none, mostly.
 pub fn build(builder: ClientBuilder) -> Result<Client, ServiceError> {
-    // where nothing has waited for the network yet; that there is one already is fine
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    super::use_ring();
     let client = builder.build();
     client.map_err(|error| ServiceError::new(format!("cannot make a client: {}", chain(&error))))
 }

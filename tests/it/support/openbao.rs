@@ -4,10 +4,13 @@ use super::servers::Server;
 use super::{Case, Sandbox, peer};
 use std::path::PathBuf;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The token that may do everything.
 pub(crate) const ROOT: &str = "root-of-the-test";
+
+/// How long the server may take, on a machine that does much else.
+const PATIENCE: Duration = Duration::from_secs(100);
 
 /// A server with a transit engine at `transit`.
 pub(crate) struct OpenBao {
@@ -59,13 +62,12 @@ impl OpenBao {
 
     /// It listens before it is ready.
     fn wait(&self) {
-        for _ in 0..100 {
-            if self.command(&["token", "lookup"]).output().status.success() {
-                return;
-            }
-            thread::sleep(Duration::from_millis(100));
+        let start = Instant::now();
+        while !self.command(&["token", "lookup"]).output().status.success() {
+            let waited = start.elapsed();
+            assert!(waited < PATIENCE, "the server never takes its own token");
+            thread::sleep(Duration::from_millis(200));
         }
-        panic!("the server never takes its own token");
     }
 
     /// The address.
