@@ -25,7 +25,7 @@ pub fn dotenv(variables: &[Variable]) -> Result<Zeroizing<Vec<u8>>, ExportError>
             variable,
             "readers of dotenv files lose carriage returns",
         )?;
-        let quote: &[u8] = if value.iter().all(is_harmless) {
+        let quote: &[u8] = if value.iter().copied().all(is_harmless) {
             b""
         } else if fits_single(value) {
             b"'"
@@ -43,8 +43,8 @@ pub fn dotenv(variables: &[Variable]) -> Result<Zeroizing<Vec<u8>>, ExportError>
 }
 
 /// What needs no quotes anywhere.
-fn is_harmless(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"_./:@%+,-".contains(byte)
+fn is_harmless(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_./:@%+,-".contains(&byte)
 }
 
 /// Nothing is special between single quotes, but that Python's reader takes a backslash before a

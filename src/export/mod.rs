@@ -54,6 +54,9 @@ mod fakes {
     use crate::document::Step;
     use zeroize::Zeroizing;
 
+    /// A format of lines.
+    type Export = fn(&[Variable]) -> Result<Zeroizing<Vec<u8>>, ExportError>;
+
     /// A variable; it stands at the root.
     pub(super) fn variable(name: &str, value: impl AsRef<[u8]>) -> Variable {
         Variable {
@@ -64,11 +67,7 @@ mod fakes {
     }
 
     /// What `export` makes of one variable, as text; `None` where it has no room.
-    pub(super) fn of_one(
-        export: fn(&[Variable]) -> Result<Zeroizing<Vec<u8>>, ExportError>,
-        name: &str,
-        value: impl AsRef<[u8]>,
-    ) -> Option<String> {
+    pub(super) fn of_one(export: Export, name: &str, value: impl AsRef<[u8]>) -> Option<String> {
         let value = value.as_ref();
         match export(&[variable(name, value)]) {
             Ok(text) => Some(String::from_utf8_lossy(&text).into_owned()),
