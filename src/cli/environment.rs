@@ -173,6 +173,10 @@ variables! {
     BULLA_EDITOR_RAW;
     /// `1`: refuse to decrypt for an editor where there is no memory-backed directory.
     BULLA_REQUIRE_RAM;
+    /// The file that collects variables for the steps that follow, in GitHub Actions.
+    GITHUB_ENV;
+    /// The file that collects the outputs of a step, in GitHub Actions.
+    GITHUB_OUTPUT;
     /// Where programs are looked for; entries that are not absolute are passed over.
     PATH;
     /// The home directory.

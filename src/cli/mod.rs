@@ -15,8 +15,10 @@ mod exec;
 mod exec_env;
 mod exec_file;
 mod explain;
+mod export;
 mod failure;
 mod filestatus;
+mod gather;
 pub mod gpg;
 mod groups;
 pub mod identities;
@@ -90,6 +92,7 @@ enum Command {
     Filestatus(filestatus::Filestatus),
     ExecEnv(Box<exec_env::ExecEnv>),
     ExecFile(Box<exec_file::ExecFile>),
+    Export(Box<export::Export>),
     Init(init::Init),
     Keygen(init::Keygen),
     Explain(Box<explain::Explain>),
@@ -229,6 +232,7 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome<ExitCode> {
     let done = match cli.command {
         Command::ExecEnv(command) => return command.run(&context),
         Command::ExecFile(command) => return command.run(&context),
+        Command::Export(command) => command.run(&context),
         Command::Encrypt(command) => command.run(&context),
         Command::Decrypt(command) => command.run(&context),
         Command::Edit(command) => command.run(&context),

@@ -25,6 +25,7 @@ mod encrypt;
 mod exec_env;
 mod exec_file;
 mod explain;
+mod export;
 mod filestatus;
 #[cfg(feature = "gcp")]
 mod gcp;
