@@ -93,6 +93,8 @@ variables! {
     HOME;
     /// The home directory, on Windows.
     USERPROFILE;
+    /// The name of the user, on Windows.
+    USERNAME;
     /// The configuration directory, on Windows.
     APPDATA;
     /// The directory of local state, on Windows.
