@@ -2,6 +2,7 @@
 
 mod agent;
 mod args;
+mod audit;
 mod completion;
 mod config;
 mod configuration;
@@ -109,6 +110,8 @@ pub(crate) struct Context {
     environment: Environment,
     /// What master keys yielded in this run: nobody is asked for the same twice.
     opened: RefCell<Opened>,
+    /// Where is written what this run does with secrets.
+    audit: audit::Audit,
     /// What was made for the network in this run.
     #[cfg(feature = "net")]
     clients: services::Clients,
@@ -226,6 +229,7 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome<ExitCode> {
         global: cli.global,
         environment: Environment::of_process(),
         opened: RefCell::default(),
+        audit: audit::Audit::default(),
         #[cfg(feature = "net")]
         clients: services::Clients::new(&matches),
     };
