@@ -1,0 +1,9 @@
+//! What git asks of encrypted files: to be merged like plain ones. Pure over documents; running
+//! git is the command line's.
+
+mod merge;
+mod pieces;
+mod tree;
+
+pub use merge::{MergeError, Merged, merge};
+pub use tree::Conflict;
