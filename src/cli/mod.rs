@@ -26,6 +26,7 @@ mod keyflags;
 mod keyring;
 mod legacy;
 pub mod lock;
+mod merge;
 mod names;
 mod original;
 pub mod output;
@@ -95,6 +96,7 @@ enum Command {
     Explain(Box<explain::Explain>),
     Why(why::Why),
     Config(config::Config),
+    Merge(Box<merge::Merge>),
     Completion(completion::Completion),
 }
 
@@ -239,6 +241,7 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome<ExitCode> {
         Command::Explain(command) => command.run(&context),
         Command::Why(command) => command.run(&context),
         Command::Config(command) => command.run(&context),
+        Command::Merge(command) => return command.run(&context),
         Command::Completion(command) => command.run(),
     };
     done.map(|()| ExitCode::SUCCESS)

@@ -38,12 +38,12 @@ struct Versions<'d> {
     store: &'static dyn Store,
     parsing: ParseOptions,
     layout: Layout,
-    base: &'d Document,
+    base: Option<&'d Document>,
     ours: &'d Document,
     theirs: &'d Document,
 }
 
-/// Merges what two sides made of `base`.
+/// Merges what two sides made of `base`; without one, nothing was there.
 ///
 /// # Errors
 /// [`MergeError`], where the whole files are in conflict.
@@ -51,7 +51,8 @@ pub fn merge(
     store: &'static dyn Store,
     parsing: ParseOptions,
     layout: Layout,
-    [base, ours, theirs]: [&Document; 3],
+    base: Option<&Document>,
+    [ours, theirs]: [&Document; 2],
 ) -> Result<Merged, MergeError> {
     let versions = Versions {
         store,
@@ -81,11 +82,12 @@ impl Versions<'_> {
     /// Merges the values, and brings them into what came of the lines, where that is a document,
     /// else into ours.
     fn by_values(&self, lines: Option<Document>) -> Result<Merged, MergeError> {
-        let documents = [self.base, self.ours, self.theirs];
-        if documents.iter().any(|document| document.branches.len() > 1) {
+        let mut documents = self.base.into_iter().chain([self.ours, self.theirs]);
+        if documents.any(|document| document.branches.len() > 1) {
             return Err(MergeError::Documents);
         }
-        let [base, ours, theirs] = documents.map(values);
+        let base = self.base.and_then(values);
+        let (ours, theirs) = (values(self.ours), values(self.theirs));
         let (wanted, conflicts) = tree::merge(base.as_ref(), ours.as_ref(), theirs.as_ref());
         let wanted = wanted.as_ref();
         // the lines may have brought an anchor or an alias into the way
@@ -176,6 +178,35 @@ fn differences(
     }
 }
 
+/// Merges texts of which nothing is known but their lines: as git does it, with marks around what
+/// both sides have changed differently; how many of these there are.
+#[must_use]
+pub fn merge_lines([base, ours, theirs]: [&[u8]; 3]) -> (Zeroizing<Vec<u8>>, usize) {
+    let [base, ours, theirs] = [base, ours, theirs].map(lines);
+    let mut text = Zeroizing::new(Vec::new());
+    let mut conflicts = 0;
+    for piece in pieces(&base, &ours, &theirs) {
+        match piece {
+            Piece::Base(range) => text.extend(base[range].concat()),
+            Piece::Ours(range) => text.extend(ours[range].concat()),
+            Piece::Theirs(range) => text.extend(theirs[range].concat()),
+            Piece::Both(o, t) | Piece::Conflict(o, t) => {
+                conflicts += 1;
+                for (mark, side) in [("<<<<<<< ours", &ours[o]), ("=======", &theirs[t])] {
+                    text.extend(mark.as_bytes());
+                    text.push(b'\n');
+                    text.extend(side.concat());
+                    if text.last() != Some(&b'\n') {
+                        text.push(b'\n');
+                    }
+                }
+                text.extend(b">>>>>>> theirs\n");
+            }
+        }
+    }
+    (text, conflicts)
+}
+
 /// The merge of the lines of texts.
 struct Lines {
     text: Zeroizing<Vec<u8>>,
@@ -184,8 +215,9 @@ struct Lines {
 }
 
 impl Lines {
-    fn merge(base: &Document, ours: &Document, theirs: &Document) -> Self {
-        let (base, ours, theirs) = (lines(base), lines(ours), lines(theirs));
+    fn merge(base: Option<&Document>, ours: &Document, theirs: &Document) -> Self {
+        let base = base.map_or(Vec::new(), |base| lines(&base.source));
+        let (ours, theirs) = (lines(&ours.source), lines(&theirs.source));
         let mut text = Zeroizing::new(Vec::new());
         let mut is_plain = true;
         for piece in pieces(&base, &ours, &theirs) {
@@ -209,11 +241,8 @@ impl Lines {
 }
 
 /// The lines of a text, each with its end.
-fn lines(document: &Document) -> Vec<&[u8]> {
-    document
-        .source
-        .split_inclusive(|&byte| byte == b'\n')
-        .collect()
+fn lines(text: &[u8]) -> Vec<&[u8]> {
+    text.split_inclusive(|&byte| byte == b'\n').collect()
 }
 
 #[cfg(test)]
@@ -232,7 +261,7 @@ mod tests {
     fn merged(store: &'static dyn Store, versions: [&str; 3]) -> (String, Vec<String>) {
         let [base, ours, theirs] = versions.map(|text| document(store, text));
         let (parsing, layout) = (ParseOptions::default(), Layout::default());
-        let merged = merge(store, parsing, layout, [&base, &ours, &theirs]).expect("a merge");
+        let merged = merge(store, parsing, layout, Some(&base), [&ours, &theirs]).expect("a merge");
         let text = String::from_utf8(merged.text.to_vec()).expect("UTF-8");
         let paths = merged
             .conflicts

@@ -34,6 +34,7 @@ mod jsonc;
 mod large;
 mod legacy;
 mod lossless;
+mod merge;
 mod peers;
 mod pgp;
 mod plugins;
