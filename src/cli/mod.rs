@@ -36,6 +36,7 @@ pub mod process;
 pub mod prompt;
 mod rekey;
 mod replacement;
+mod resolve;
 mod reuse;
 mod rotate;
 mod save;
@@ -97,6 +98,7 @@ enum Command {
     Why(why::Why),
     Config(config::Config),
     Merge(Box<merge::Merge>),
+    Resolve(Box<resolve::Resolve>),
     Completion(completion::Completion),
 }
 
@@ -242,6 +244,7 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome<ExitCode> {
         Command::Why(command) => command.run(&context),
         Command::Config(command) => command.run(&context),
         Command::Merge(command) => return command.run(&context),
+        Command::Resolve(command) => command.run(&context),
         Command::Completion(command) => command.run(),
     };
     done.map(|()| ExitCode::SUCCESS)

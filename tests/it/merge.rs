@@ -239,3 +239,84 @@ fn git_merges_rebases_and_picks_with_it() {
     let (success, _) = git(&["merge", "-q", "--no-edit", "copy"]);
     assert!(!success, "git sees the conflict");
 }
+
+/// A file with a conflict at `a`, ours 10 and theirs 20, and one at `gone`, which they removed.
+fn in_conflict() -> Sandbox {
+    let base = format!("{BASE}gone: 1\n");
+    let sandbox = versions(&base, &[["a", "10"], ["gone", "2"]], &[["a", "20"]]);
+    sandbox.bulla(["unset", "theirs.yaml", "gone"]).run();
+    merge(&sandbox).any_stderr().status(1).run();
+    sandbox.file("f.yaml", sandbox.read("ours.yaml"));
+    sandbox
+}
+
+#[test]
+fn resolve_takes_one_side_or_the_other() {
+    for (flag, expected) in [("--ours", "a: 10\n"), ("--theirs", "a: 20\n")] {
+        let sandbox = in_conflict();
+        sandbox
+            .bulla(["resolve", flag, "f.yaml"])
+            .expect_stderr_has("2 settled")
+            .run();
+        let plain = decrypted(&sandbox, "f.yaml");
+        assert!(plain.contains(expected), "{plain}");
+        assert_eq!(plain.contains("gone: 2"), flag == "--ours");
+        assert!(!sandbox.read_text("f.yaml").contains("conflicts:"));
+        sandbox
+            .bulla(["resolve", "f.yaml"])
+            .expect_stderr_has("nothing is left")
+            .run();
+    }
+}
+
+#[test]
+fn resolve_opens_just_the_conflicts_in_the_editor() {
+    let sandbox = in_conflict();
+    let editor = sandbox.program(
+        "editor",
+        &format!(
+            "#!/bin/sh\ncp \"$1\" '{}'\nsed -i 's/result: 10/result: 30/' \"$1\"\n",
+            sandbox.path("seen").display()
+        ),
+    );
+    sandbox
+        .bulla(["resolve", "f.yaml"])
+        .env("SOPS_EDITOR", &editor)
+        .expect_stderr_has("2 settled")
+        .run();
+    let plain = decrypted(&sandbox, "f.yaml");
+    assert_eq!(plain, BASE.replace("a: 1", "a: 30") + "gone: 2\n");
+    let seen = sandbox.read_text("seen");
+    assert!(
+        seen.contains("base: 1\n") && seen.contains("theirs: 20\n"),
+        "{seen}"
+    );
+    assert!(!seen.contains("two"), "{seen}");
+}
+
+#[test]
+fn a_form_that_is_not_one_any_more_changes_nothing() {
+    let sandbox = in_conflict();
+    let before = sandbox.read("f.yaml");
+    let editor = sandbox.program("editor", "#!/bin/sh\necho nonsense > \"$1\"\n");
+    sandbox
+        .bulla(["resolve", "f.yaml"])
+        .env("SOPS_EDITOR", &editor)
+        .expect_stderr_has("the list of conflicts is not as it was")
+        .status(1)
+        .run();
+    assert_eq!(sandbox.read("f.yaml"), before);
+}
+
+#[test]
+fn the_next_holder_of_a_key_seals_a_file_that_was_merged_without_one() {
+    let sandbox = versions(BASE, &[["a", "10"]], &[["b", "\"three\""]]);
+    merge(&sandbox).no_identity().any_stderr().run();
+    sandbox
+        .bulla(["resolve", "ours.yaml"])
+        .expect_stderr_has("it was merged without a key")
+        .run();
+    let plain = BASE.replace("a: 1", "a: 10").replace("two", "three");
+    assert_eq!(decrypted(&sandbox, "ours.yaml"), plain);
+    sandbox.sops(["decrypt", "ours.yaml"]).any_stdout().run();
+}
