@@ -29,6 +29,7 @@ mod keyflags;
 mod keyring;
 mod legacy;
 pub mod lock;
+mod merge;
 mod names;
 mod original;
 pub mod output;
@@ -38,6 +39,7 @@ pub mod process;
 pub mod prompt;
 mod rekey;
 mod replacement;
+mod resolve;
 mod reuse;
 mod rotate;
 mod save;
@@ -99,6 +101,8 @@ enum Command {
     Explain(Box<explain::Explain>),
     Why(why::Why),
     Config(config::Config),
+    Merge(Box<merge::Merge>),
+    Resolve(Box<resolve::Resolve>),
     Completion(completion::Completion),
 }
 
@@ -251,6 +255,8 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome<ExitCode> {
         Command::Explain(command) => command.run(&context),
         Command::Why(command) => command.run(&context),
         Command::Config(command) => command.run(&context),
+        Command::Merge(command) => return command.run(&context),
+        Command::Resolve(command) => command.run(&context),
         Command::Completion(command) => command.run(),
     };
     done.map(|()| ExitCode::SUCCESS)

@@ -39,6 +39,7 @@ mod jsonc;
 mod large;
 mod legacy;
 mod lossless;
+mod merge;
 mod peers;
 mod pgp;
 mod plugins;
