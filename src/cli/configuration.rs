@@ -187,6 +187,20 @@ pub fn rule_plan(
     }
 }
 
+/// The plan for a file that is encrypted anew to be published: as its rule says, and nothing else.
+///
+/// # Errors
+/// Where the rule cannot be followed.
+pub fn recreation(found: &Found, rule: &Rule) -> Outcome<Plan> {
+    combine(
+        KeyGroup::new(),
+        Some((found, rule)),
+        &AwsOptions::default(),
+        &Selectors::default(),
+        &SealingFlags::default(),
+    )
+}
+
 fn no_keys(found: Option<&Found>, file: Option<&Path>) -> Failure {
     let name = file.map_or("standard input".into(), |file| file.display().to_string());
     if let Some(found) = found {

@@ -1,8 +1,8 @@
 //! Services that hold master keys, and whoever else is asked over the network: one runtime, one
 //! client of each, made when something is first asked of it.
 
-mod http;
-mod limits;
+pub mod http;
+pub mod limits;
 
 pub use http::Http;
 
@@ -25,6 +25,12 @@ pub struct Clients {
 }
 
 impl Clients {
+    /// The client that services share.
+    #[must_use]
+    pub fn http(&self) -> &Http {
+        &self.http
+    }
+
     /// Runs what waits for the network, on this thread.
     ///
     /// # Errors
