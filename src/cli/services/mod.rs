@@ -1,14 +1,20 @@
 //! Services that hold master keys, and whoever else is asked over the network: one runtime, one
 //! client of each, made when something is first asked of it.
 
-pub mod http;
-pub mod limits;
+mod http;
+mod limits;
+#[cfg(feature = "vault")]
+mod vault;
 
-pub use http::Http;
+#[cfg(feature = "http")]
+pub use http::{Http, Reply, send};
+#[cfg(feature = "http")]
+pub use limits::{REQUEST, Trouble, patiently};
 
 use super::Context;
 use super::environment::Environment;
 use crate::keys::{Address, Service, ServiceError, UnwrapRequest, Wanted, WrapRequest, Wrapped};
+use clap::ArgMatches;
 use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use limits::within;
@@ -22,13 +28,19 @@ use zeroize::Zeroizing;
 pub struct Clients {
     runtime: OnceCell<Runtime>,
     http: Http,
+    #[cfg(feature = "vault")]
+    vault: vault::Vault,
 }
 
 impl Clients {
-    /// The client that services share.
+    /// None yet, for a run with this command line.
     #[must_use]
-    pub fn http(&self) -> &Http {
-        &self.http
+    pub fn new(matches: &ArgMatches) -> Self {
+        Self {
+            #[cfg(feature = "vault")]
+            vault: vault::Vault::new(vault::named(matches)),
+            ..Self::default()
+        }
     }
 
     /// Runs what waits for the network, on this thread.
@@ -47,9 +59,13 @@ impl Clients {
     }
 }
 
-fn runtime() -> Result<Runtime, ServiceError> {
-    // every client takes the provider that the process has; that there is one already is fine
+/// Makes ring the cryptography of every TLS client in this process; the first call counts.
+pub fn use_ring() {
     let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+fn runtime() -> Result<Runtime, ServiceError> {
+    use_ring();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -80,6 +96,11 @@ impl<'c> Providers<'c> {
         self.may_ask()?;
         within(address, async {
             match address {
+                #[cfg(feature = "vault")]
+                Address::HcVault(key) => {
+                    let vault = &self.clients.vault;
+                    vault.wrap(self.environment, key, part).await
+                }
                 _ => Err(not_built_in(address)),
             }
         })
@@ -95,6 +116,11 @@ impl<'c> Providers<'c> {
         self.may_ask()?;
         within(address, async {
             match address {
+                #[cfg(feature = "vault")]
+                Address::HcVault(key) => {
+                    let vault = &self.clients.vault;
+                    vault.unwrap(self.environment, key, enc).await
+                }
                 _ => Err(not_built_in(address)),
             }
         })
@@ -160,6 +186,22 @@ pub async fn answers<T>(
 
 fn given_up() -> ServiceError {
     ServiceError::new("not waited for, since another key opened the file")
+}
+
+/// For those who ask services for something else than keys.
+impl Clients {
+    /// The client that services share.
+    #[must_use]
+    pub fn http(&self) -> &Http {
+        &self.http
+    }
+
+    /// Servers of Vault.
+    #[cfg(feature = "vault")]
+    #[must_use]
+    pub fn vault(&self) -> &vault::Vault {
+        &self.vault
+    }
 }
 
 #[cfg(test)]

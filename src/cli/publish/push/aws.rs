@@ -4,8 +4,7 @@
 
 use crate::cli::Context;
 use crate::cli::services::aws::credentials_of;
-use crate::cli::services::http::{Reply, send};
-use crate::cli::services::limits::{REQUEST, Trouble, patiently};
+use crate::cli::services::{REQUEST, Reply, Trouble, patiently, send};
 use crate::keys::ServiceError;
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;

@@ -2,8 +2,7 @@
 //! services share.
 
 use crate::cli::Context;
-use crate::cli::services::http::{Reply, send};
-use crate::cli::services::limits::{REQUEST, patiently};
+use crate::cli::services::{REQUEST, Reply, patiently, send};
 use crate::keys::ServiceError;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;

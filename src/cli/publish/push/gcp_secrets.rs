@@ -5,7 +5,7 @@ use super::gcp::{Api, Request, Service};
 use super::target::{Entry, Found, Target, Work, checked, dashed, joined};
 use crate::cli::Context;
 use crate::cli::environment::CLOUDSDK_API_ENDPOINT_OVERRIDES_SECRETMANAGER;
-use crate::cli::services::http::Reply;
+use crate::cli::services::Reply;
 use crate::config::GcpSecrets;
 use crate::keys::ServiceError;
 use base64::Engine;

@@ -19,7 +19,7 @@ mod s3;
 #[cfg(all(any(), feature = "aws"))]
 mod secrets_manager;
 pub mod target;
-#[cfg(all(any(), feature = "vault"))]
+#[cfg(feature = "vault")]
 mod vault;
 
 use super::kubernetes::{self, Fetched};
@@ -178,7 +178,7 @@ fn target<'c>(
         Destination::S3(bucket) => Box::new(s3::S3::new(context, bucket)),
         #[cfg(all(any(), feature = "gcp"))]
         Destination::Gcs(bucket) => Box::new(gcs::Gcs::new(context, bucket)),
-        #[cfg(all(any(), feature = "vault"))]
+        #[cfg(feature = "vault")]
         Destination::Vault(kv) => Box::new(vault::Kv::new(context, kv)),
         #[cfg(all(any(), feature = "aws"))]
         Destination::SecretsManager(secrets) => {
