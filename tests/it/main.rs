@@ -38,6 +38,7 @@ mod peers;
 mod pgp;
 mod plugins;
 mod properties;
+mod publish;
 mod readme;
 mod rotate;
 mod schema;
