@@ -63,6 +63,22 @@ variables! {
     SOPS_VAULT_URIS;
     /// Huawei Cloud KMS keys, comma separated (`--hckms`).
     SOPS_HUAWEICLOUD_KMS_IDS;
+    /// How GCP KMS is asked: `grpc` or `rest`.
+    SOPS_GCP_KMS_CLIENT_TYPE;
+    /// Where GCP KMS is, if not at Google's own address.
+    SOPS_GCP_KMS_ENDPOINT;
+    /// The universe of GCP KMS, if not googleapis.com.
+    SOPS_GCP_KMS_UNIVERSE_DOMAIN;
+    /// The universe of everything of Google Cloud.
+    GOOGLE_CLOUD_UNIVERSE_DOMAIN;
+    /// Credentials of Google Cloud: a path, or the JSON itself.
+    GOOGLE_CREDENTIALS;
+    /// An access token of Google Cloud.
+    GOOGLE_OAUTH_ACCESS_TOKEN;
+    /// A file with credentials of Google Cloud.
+    GOOGLE_APPLICATION_CREDENTIALS;
+    /// The project that requests to Google Cloud are counted to.
+    GOOGLE_CLOUD_QUOTA_PROJECT;
     /// The configuration file (`--config`).
     SOPS_CONFIG;
     /// Which kinds of key are tried first (`--decryption-order`).

@@ -25,6 +25,8 @@ mod exec_env;
 mod exec_file;
 mod explain;
 mod filestatus;
+#[cfg(feature = "gcp")]
+mod gcp;
 mod goldens;
 mod groups;
 mod hcl;

@@ -1,6 +1,8 @@
 //! Services that hold master keys, and whoever else is asked over the network: one runtime, one
 //! client of each, made when something is first asked of it.
 
+#[cfg(feature = "gcp")]
+mod gcp;
 mod http;
 mod limits;
 #[cfg(feature = "vault")]
@@ -28,6 +30,8 @@ use zeroize::Zeroizing;
 pub struct Clients {
     runtime: OnceCell<Runtime>,
     http: Http,
+    #[cfg(feature = "gcp")]
+    gcp: gcp::GcpKms,
     #[cfg(feature = "vault")]
     vault: vault::Vault,
 }
@@ -96,6 +100,11 @@ impl<'c> Providers<'c> {
         self.may_ask()?;
         within(address, async {
             match address {
+                #[cfg(feature = "gcp")]
+                Address::GcpKms(id) => {
+                    let (gcp, http) = (&self.clients.gcp, &self.clients.http);
+                    gcp.wrap(self.environment, http, id, part).await
+                }
                 #[cfg(feature = "vault")]
                 Address::HcVault(key) => {
                     let vault = &self.clients.vault;
@@ -116,6 +125,11 @@ impl<'c> Providers<'c> {
         self.may_ask()?;
         within(address, async {
             match address {
+                #[cfg(feature = "gcp")]
+                Address::GcpKms(id) => {
+                    let (gcp, http) = (&self.clients.gcp, &self.clients.http);
+                    gcp.unwrap(self.environment, http, id, enc).await
+                }
                 #[cfg(feature = "vault")]
                 Address::HcVault(key) => {
                     let vault = &self.clients.vault;
