@@ -79,6 +79,8 @@ variables! {
     GOOGLE_APPLICATION_CREDENTIALS;
     /// The project that requests to Google Cloud are counted to.
     GOOGLE_CLOUD_QUOTA_PROJECT;
+    /// A server in the place of Google Cloud Storage, which takes no token.
+    STORAGE_EMULATOR_HOST;
     /// The configuration file (`--config`).
     SOPS_CONFIG;
     /// Which kinds of key are tried first (`--decryption-order`).

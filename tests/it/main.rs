@@ -41,6 +41,7 @@ mod pgp;
 mod plugins;
 mod properties;
 mod publish;
+mod publish_clouds;
 mod readme;
 mod rotate;
 mod schema;

@@ -210,6 +210,13 @@ impl Clients {
         &self.http
     }
 
+    /// Who asks services of Google.
+    #[cfg(feature = "gcp")]
+    #[must_use]
+    pub fn gcp(&self) -> &gcp::GcpKms {
+        &self.gcp
+    }
+
     /// Servers of Vault.
     #[cfg(feature = "vault")]
     #[must_use]

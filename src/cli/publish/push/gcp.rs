@@ -4,12 +4,10 @@
 use crate::cli::Context;
 use crate::cli::services::{REQUEST, Reply, patiently, send};
 use crate::keys::ServiceError;
+use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use std::time::Duration;
-
-/// The universe of everybody who names none.
-const UNIVERSE: &str = "googleapis.com";
 
 /// A service of Google.
 pub struct Service {
@@ -17,11 +15,8 @@ pub struct Service {
     pub title: &'static str,
     /// Its name in hosts.
     pub host: &'static str,
-    /// The variable by which the user has it elsewhere.
-    pub variable: &'static str,
-    /// Whether what is elsewhere takes no token, as an emulator that Google's own clients know by
-    /// that variable.
-    pub is_emulator: bool,
+    /// The variable by which Google's own clients know an emulator of it, which takes no token.
+    pub emulator: Option<&'static str>,
 }
 
 /// Who asks a service.
@@ -61,20 +56,15 @@ impl<'c> Api<'c> {
         request: &Request<'_>,
     ) -> Result<Result<Reply, (Reply, ServiceError)>, ServiceError> {
         let environment = &self.context.environment;
-        let own = environment.text(self.service.variable);
-        let (headers, universe) = match own {
-            Some(_) if self.service.is_emulator => Default::default(),
-            _ => {
-                let http = self.context.clients.http();
-                self.context.clients.gcp().asker(environment, http).await?
+        let emulator = self.service.emulator.and_then(|name| environment.text(name));
+        let (headers, base) = match emulator {
+            Some(address) => (HeaderMap::new(), with_scheme(address)),
+            None => {
+                let asker = self.context.clients.gcp().asker(environment);
+                let (headers, universe) = asker.await?;
+                (headers, format!("https://{}.{universe}", self.service.host))
             }
         };
-        let host = format!(
-            "https://{}.{}",
-            self.service.host,
-            universe.as_deref().unwrap_or(UNIVERSE)
-        );
-        let base = own.map_or(host, with_scheme);
         let url = format!("{}{}", base.trim_end_matches('/'), request.path);
         let client = self.context.clients.http().client()?;
         patiently(|| async {

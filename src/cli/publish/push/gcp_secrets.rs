@@ -4,7 +4,6 @@
 use super::gcp::{Api, Request, Service};
 use super::target::{Entry, Found, Target, Work, checked, dashed, joined};
 use crate::cli::Context;
-use crate::cli::environment::CLOUDSDK_API_ENDPOINT_OVERRIDES_SECRETMANAGER;
 use crate::cli::services::Reply;
 use crate::config::GcpSecrets;
 use crate::keys::ServiceError;
@@ -18,8 +17,7 @@ use zeroize::Zeroizing;
 static SERVICE: Service = Service {
     title: "Google Secret Manager",
     host: "secretmanager",
-    variable: CLOUDSDK_API_ENDPOINT_OVERRIDES_SECRETMANAGER,
-    is_emulator: false,
+    emulator: None,
 };
 
 /// The secrets of a project.

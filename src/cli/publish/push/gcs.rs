@@ -12,8 +12,7 @@ use reqwest::{Method, StatusCode};
 static SERVICE: Service = Service {
     title: "Google Cloud Storage",
     host: "storage",
-    variable: STORAGE_EMULATOR_HOST,
-    is_emulator: true,
+    emulator: Some(STORAGE_EMULATOR_HOST),
 };
 
 /// A bucket.

@@ -6,11 +6,11 @@ mod aws;
 #[cfg(all(any(), feature = "azure"))]
 mod azure_secrets;
 pub mod change;
-#[cfg(all(any(), feature = "gcp"))]
+#[cfg(feature = "gcp")]
 mod gcp;
-#[cfg(all(any(), feature = "gcp"))]
+#[cfg(feature = "gcp")]
 mod gcp_secrets;
-#[cfg(all(any(), feature = "gcp"))]
+#[cfg(feature = "gcp")]
 mod gcs;
 #[cfg(all(any(), feature = "aws"))]
 mod parameter_store;
@@ -176,7 +176,7 @@ fn target<'c>(
     Ok(match destination {
         #[cfg(all(any(), feature = "aws"))]
         Destination::S3(bucket) => Box::new(s3::S3::new(context, bucket)),
-        #[cfg(all(any(), feature = "gcp"))]
+        #[cfg(feature = "gcp")]
         Destination::Gcs(bucket) => Box::new(gcs::Gcs::new(context, bucket)),
         #[cfg(feature = "vault")]
         Destination::Vault(kv) => Box::new(vault::Kv::new(context, kv)),
@@ -188,7 +188,7 @@ fn target<'c>(
         Destination::ParameterStore(secrets) => {
             Box::new(parameter_store::ParameterStore::new(context, secrets))
         }
-        #[cfg(all(any(), feature = "gcp"))]
+        #[cfg(feature = "gcp")]
         Destination::GcpSecretManager(secrets) => {
             Box::new(gcp_secrets::SecretManager::new(context, secrets)?)
         }
