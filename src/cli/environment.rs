@@ -81,6 +81,8 @@ variables! {
     GOOGLE_CLOUD_QUOTA_PROJECT;
     /// A server in the place of Google Cloud Storage, which takes no token.
     STORAGE_EMULATOR_HOST;
+    /// The certificates to trust for AWS, instead of those of the system.
+    AWS_CA_BUNDLE;
     /// The configuration file (`--config`).
     SOPS_CONFIG;
     /// Which kinds of key are tried first (`--decryption-order`).
@@ -189,6 +191,8 @@ variables! {
     XDG_RUNTIME_DIR;
     /// The state directory instead of `~/.local/state`.
     XDG_STATE_HOME;
+    /// The name of this machine, on Windows.
+    COMPUTERNAME;
     /// The directory for temporary files.
     TMPDIR;
     /// Not empty: no colour.

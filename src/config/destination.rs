@@ -29,7 +29,7 @@ pub enum Destination {
     S3(Bucket),
     /// Encrypted, as an object of Google Cloud Storage.
     Gcs(Bucket),
-    /// In clear, as a secret of the KV engine of Vault or OpenBao.
+    /// In clear, as a secret of the KV engine of Vault or `OpenBao`.
     Vault(VaultKv),
     /// In clear, as secrets of AWS Secrets Manager.
     SecretsManager(AwsSecrets),

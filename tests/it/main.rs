@@ -11,6 +11,7 @@ mod support;
 mod age;
 mod agent;
 mod architecture;
+mod aws;
 mod binary;
 mod completion;
 mod config;

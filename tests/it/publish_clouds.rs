@@ -37,7 +37,9 @@ fn decoded(text: &str) -> String {
 fn query(path: &str) -> BTreeMap<String, String> {
     let query = path.split_once('?').map_or("", |(_, query)| query);
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.map(|(name, value)| (name.to_owned(), decoded(value))).collect()
+    pairs
+        .map(|(name, value)| (name.to_owned(), decoded(value)))
+        .collect()
 }
 
 /// An error as all services of Google word it.
@@ -51,7 +53,10 @@ type Objects = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
 /// Cloud Storage with a bucket `bkt`: objects are read by `alt=media`, and uploaded simply or, as
 /// Google's own clients do it, in parts.
 fn storage(request: &HttpRequest, objects: &Objects) -> HttpReply {
-    let (path, query) = (request.path.split('?').next().unwrap(), query(&request.path));
+    let (path, query) = (
+        request.path.split('?').next().unwrap(),
+        query(&request.path),
+    );
     let query = |name: &str| query.get(name).map(String::as_str);
     let parts: Vec<String> = path.split('/').skip(1).map(decoded).collect();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
@@ -89,7 +94,11 @@ fn storage(request: &HttpRequest, objects: &Objects) -> HttpReply {
 
 /// Name and content of a `multipart/related` body.
 fn parts_of(request: &HttpRequest) -> (String, Vec<u8>) {
-    let boundary = request.header("content-type").split("boundary=").nth(1).unwrap();
+    let boundary = request
+        .header("content-type")
+        .split("boundary=")
+        .nth(1)
+        .unwrap();
     let body = String::from_utf8(request.body.clone()).expect("text");
     let mut parts = body.split(&format!("--{boundary}")).skip(1).map(|part| {
         let (_, content) = part.split_once("\r\n\r\n").unwrap_or_default();
@@ -125,9 +134,14 @@ fn files_go_to_google_cloud_storage_as_with_sops() {
     let path = sandbox.path("raw/f.yaml").display().to_string();
     let question = format!("uploading {path} to gcs://bkt/a +ä/f ? (y/n): ");
     let args = ["publish", "raw/f.yaml"];
-    around(sandbox.sops(args)).stdin("y\n").expect_stdout(&question).run();
+    around(sandbox.sops(args))
+        .stdin("y\n")
+        .expect_stdout(&question)
+        .run();
     let theirs = std::mem::take(&mut *objects.lock().unwrap());
-    let run = around(sandbox.bulla(args)).stdin("y\n").expect_stdout(&question);
+    let run = around(sandbox.bulla(args))
+        .stdin("y\n")
+        .expect_stdout(&question);
     run.expect_stderr_has("gcs://bkt/a +ä/f: published").run();
     assert_eq!(*objects.lock().unwrap(), theirs);
     assert_eq!(theirs["a +ä/f"], sandbox.read("raw/f.yaml"));
@@ -142,13 +156,23 @@ fn files_go_to_google_cloud_storage_as_with_sops() {
     let anew = ["publish", "-y", "anew/g.yaml"];
     around(sandbox.bulla(anew)).any_stdout().any_stderr().run();
     let made = objects.lock().unwrap()["g.yaml"].clone();
-    sandbox.file("bob.yaml", &made).sops(["decrypt", "bob.yaml"]).identity("bob").any_stdout().run();
-    around(sandbox.bulla(anew)).any_stdout().expect_stderr_has("the same already").run();
+    sandbox
+        .file("bob.yaml", &made)
+        .sops(["decrypt", "bob.yaml"])
+        .identity("bob")
+        .any_stdout()
+        .run();
+    around(sandbox.bulla(anew))
+        .any_stdout()
+        .expect_stderr_has("the same already")
+        .run();
     assert_eq!(objects.lock().unwrap()["g.yaml"], made);
 
     around(sandbox.bulla(["publish", "-y", "no/f.yaml"]))
         .status(1)
-        .expect_stderr_has("gcs://other/f.yaml: Google Cloud Storage: NOT_FOUND: The specified bucket")
+        .expect_stderr_has(
+            "gcs://other/f.yaml: Google Cloud Storage: NOT_FOUND: The specified bucket",
+        )
         .expect_stderr_has("hint: is the bucket's name right")
         .run();
 }

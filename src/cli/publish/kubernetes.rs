@@ -153,7 +153,7 @@ fn name(object: &ObjectName, file: &str) -> Result<String, String> {
 
 fn checked_name(name: &str) -> Result<&str, String> {
     let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
-    let ends = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_alphanumeric());
+    let ends = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
     let bytes = name.as_bytes();
     let is_name = bytes.iter().all(|b| fits(*b)) && ends(bytes.first()) && ends(bytes.last());
     if is_name && bytes.len() <= MOST {

@@ -68,6 +68,14 @@ pub struct Source<'c, 's> {
     pub(super) metadata: Metadata,
 }
 
+/// A file as it is published where it stays encrypted.
+pub enum Encrypted {
+    /// Its own text.
+    AsItIs(Zeroizing<Vec<u8>>),
+    /// Encrypted anew, and how its key groups change.
+    Anew(Recreated, Option<String>),
+}
+
 /// What a file becomes in a store of secrets.
 pub struct Part {
     /// The way to the value; empty for the whole file.
@@ -203,25 +211,17 @@ impl<'c> Source<'c, '_> {
         Failure::new(Status::General, format!("{}: {problem}", self.input.name))
     }
 
-    /// The text as it stands in the file.
-    pub fn raw(&self) -> Zeroizing<Vec<u8>> {
-        self.document.source.clone()
-    }
-
-    /// The file encrypted anew, and how its key groups change; nothing where the rule names no key.
-    pub fn recreated(
-        self,
-        keyring: &mut Keyring<'_>,
-    ) -> Outcome<(Option<String>, Result<Recreated, Zeroizing<Vec<u8>>>)> {
+    /// What is published of the file: itself, or where the rule names keys, itself encrypted anew.
+    pub fn encrypted(self, keyring: &mut Keyring<'_>) -> Outcome<Encrypted> {
         let Some(rule) = &self.rule.recreation else {
-            return Ok((None, Err(self.raw())));
+            return Ok(Encrypted::AsItIs(self.document.source));
         };
         if rule.groups.iter().all(Vec::is_empty) {
             warn(format!(
                 "{}: recreation_rule names no key, so the file is published as it is",
                 self.input.name
             ));
-            return Ok((None, Err(self.raw())));
+            return Ok(Encrypted::AsItIs(self.document.source));
         }
         let (context, found) = (self.context, self.found);
         let (input, unlocked) = self.unlocked(keyring)?;
@@ -232,7 +232,7 @@ impl<'c> Source<'c, '_> {
             let difference = difference(old, &made.keys, &names);
             format!("The following changes will be made to the file's key groups:\n{difference}")
         });
-        Ok((changes, Ok(made)))
+        Ok(Encrypted::Anew(made, changes))
     }
 
     fn unlocked(self, keyring: &mut Keyring<'_>) -> Outcome<(Input, Unlocked)> {

@@ -57,7 +57,9 @@ impl Origin {
         add(&unlocked.document.source);
         for group in new.keys.ids() {
             add(b"group");
-            group.iter().for_each(|id| add(id.as_bytes()));
+            for id in group {
+                add(id.as_bytes());
+            }
         }
         add(&(new.keys.needed() as u64).to_be_bytes());
         add(new.selection.to_string().as_bytes());

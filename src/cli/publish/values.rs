@@ -102,7 +102,7 @@ fn write_json(data: &Data, way: &mut Vec<String>, out: &mut String) -> Result<()
         Data::Comment(..) => {}
         Data::Scalar(Type::Null, _) => out.push_str("null"),
         Data::Scalar(Type::Bool, text) => {
-            out.push_str(if **text == *b"True" { "true" } else { "false" })
+            out.push_str(if **text == *b"True" { "true" } else { "false" });
         }
         Data::Scalar(Type::Int | Type::Float, text) => out.push_str(number(text, way)?),
         Data::Scalar(Type::Str | Type::Time, text) => quote(text, way, out)?,

@@ -1,6 +1,8 @@
 //! Services that hold master keys, and whoever else is asked over the network: one runtime, one
 //! client of each, made when something is first asked of it.
 
+#[cfg(feature = "aws")]
+mod aws;
 #[cfg(feature = "gcp")]
 mod gcp;
 mod http;
@@ -30,6 +32,8 @@ use zeroize::Zeroizing;
 pub struct Clients {
     runtime: OnceCell<Runtime>,
     http: Http,
+    #[cfg(feature = "aws")]
+    aws: aws::Aws,
     #[cfg(feature = "gcp")]
     gcp: gcp::GcpKms,
     #[cfg(feature = "vault")]
@@ -41,9 +45,14 @@ impl Clients {
     #[must_use]
     pub fn new(matches: &ArgMatches) -> Self {
         Self {
+            runtime: OnceCell::new(),
+            http: Http::default(),
+            #[cfg(feature = "aws")]
+            aws: aws::Aws::default(),
+            #[cfg(feature = "gcp")]
+            gcp: gcp::GcpKms::default(),
             #[cfg(feature = "vault")]
             vault: vault::Vault::new(vault::named(matches)),
-            ..Self::default()
         }
     }
 
@@ -60,6 +69,15 @@ impl Clients {
             }
         };
         Ok(runtime.block_on(future))
+    }
+}
+
+impl Drop for Clients {
+    /// Waits for nothing that still asks for the address of a host: that may take half a minute.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
@@ -100,6 +118,8 @@ impl<'c> Providers<'c> {
         self.may_ask()?;
         within(address, async {
             match address {
+                #[cfg(feature = "aws")]
+                Address::Kms(key) => self.clients.aws.wrap(self.environment, key, part).await,
                 #[cfg(feature = "gcp")]
                 Address::GcpKms(id) => {
                     let (gcp, http) = (&self.clients.gcp, &self.clients.http);
@@ -125,6 +145,8 @@ impl<'c> Providers<'c> {
         self.may_ask()?;
         within(address, async {
             match address {
+                #[cfg(feature = "aws")]
+                Address::Kms(key) => self.clients.aws.unwrap(self.environment, key, enc).await,
                 #[cfg(feature = "gcp")]
                 Address::GcpKms(id) => {
                     let (gcp, http) = (&self.clients.gcp, &self.clients.http);
@@ -208,6 +230,13 @@ impl Clients {
     #[must_use]
     pub fn http(&self) -> &Http {
         &self.http
+    }
+
+    /// Who asks services of AWS.
+    #[cfg(feature = "aws")]
+    #[must_use]
+    pub fn aws(&self) -> &aws::Aws {
+        &self.aws
     }
 
     /// Who asks services of Google.

@@ -3,7 +3,7 @@
 //! services share.
 
 use crate::cli::Context;
-use crate::cli::services::aws::credentials_of;
+use crate::cli::environment::AWS_CA_BUNDLE;
 use crate::cli::services::{REQUEST, Reply, Trouble, patiently, send};
 use crate::keys::ServiceError;
 use aws_config::SdkConfig;
@@ -14,7 +14,7 @@ use aws_sigv4::http_request::{
 };
 use aws_sigv4::sign::v4;
 use aws_types::service_config::ServiceConfigKey;
-use reqwest::Method;
+use reqwest::{Client, Method};
 use serde_json::Value;
 use std::time::{Duration, SystemTime};
 use zeroize::Zeroizing;
@@ -67,8 +67,6 @@ pub struct Refusal {
 pub struct Place {
     /// `https://HOST`, with no slash at its end.
     pub endpoint: String,
-    /// Whether the user named that endpoint.
-    pub is_own: bool,
     region: String,
     config: SdkConfig,
 }
@@ -107,9 +105,9 @@ impl<'c> Api<'c> {
                 .hint("set AWS_REGION, or a region in the profile, or `region` in the rule"));
         };
         let own = own_endpoint(&config, self.service);
+        let endpoint = own.unwrap_or_else(|| endpoint(&config, self.service.name, &region));
         Ok(Place {
-            is_own: own.is_some(),
-            endpoint: own.unwrap_or_else(|| endpoint(&config, self.service.name, &region)),
+            endpoint,
             region,
             config,
         })
@@ -124,7 +122,8 @@ impl<'c> Api<'c> {
         place: &Place,
         request: &Request<'_>,
     ) -> Result<Result<Reply, Refusal>, ServiceError> {
-        let credentials = credentials_of(&place.config, &self.profile).await?;
+        let aws = self.context.clients.aws();
+        let credentials = aws.credentials(&place.config, &self.profile).await?;
         patiently(|| self.once(place, request, &credentials)).await
     }
 
@@ -164,8 +163,7 @@ impl<'c> Api<'c> {
     ) -> Result<Result<Reply, Refusal>, Trouble> {
         let url = place.url(request);
         let signature = self.signature(place, &url, request, credentials);
-        let client = self.context.clients.http().client();
-        let client = client.map_err(Trouble::lasting)?;
+        let client = self.client().map_err(Trouble::lasting)?;
         let mut sent = client
             .request(request.method.clone(), &url)
             .timeout(time_for(request.body))
@@ -189,6 +187,14 @@ impl<'c> Api<'c> {
             return Err(reply.trouble(error));
         }
         Ok(Err(Refusal { code, error }))
+    }
+
+    /// The client that services share; one of its own where the user has certificates for AWS.
+    fn client(&self) -> Result<Client, ServiceError> {
+        match self.context.environment.path(AWS_CA_BUNDLE) {
+            None => self.context.clients.http().client(),
+            Some(bundle) => self.context.clients.aws().web_client(bundle),
+        }
     }
 
     /// The header lines that sign a request.

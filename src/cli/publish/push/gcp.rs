@@ -56,14 +56,16 @@ impl<'c> Api<'c> {
         request: &Request<'_>,
     ) -> Result<Result<Reply, (Reply, ServiceError)>, ServiceError> {
         let environment = &self.context.environment;
-        let emulator = self.service.emulator.and_then(|name| environment.text(name));
-        let (headers, base) = match emulator {
-            Some(address) => (HeaderMap::new(), with_scheme(address)),
-            None => {
-                let asker = self.context.clients.gcp().asker(environment);
-                let (headers, universe) = asker.await?;
-                (headers, format!("https://{}.{universe}", self.service.host))
-            }
+        let emulator = self
+            .service
+            .emulator
+            .and_then(|name| environment.text(name));
+        let (headers, base) = if let Some(address) = emulator {
+            (HeaderMap::new(), with_scheme(address))
+        } else {
+            let asker = self.context.clients.gcp().asker(environment);
+            let (headers, universe) = asker.await?;
+            (headers, format!("https://{}.{universe}", self.service.host))
         };
         let url = format!("{}{}", base.trim_end_matches('/'), request.path);
         let client = self.context.clients.http().client()?;

@@ -1,7 +1,7 @@
 //! Stores of providers, each a file here: what is there is read first, and what is the same is not
 //! written again.
 
-#[cfg(all(any(), feature = "aws"))]
+#[cfg(feature = "aws")]
 mod aws;
 #[cfg(all(any(), feature = "azure"))]
 mod azure_secrets;
@@ -12,18 +12,18 @@ mod gcp;
 mod gcp_secrets;
 #[cfg(feature = "gcp")]
 mod gcs;
-#[cfg(all(any(), feature = "aws"))]
+#[cfg(feature = "aws")]
 mod parameter_store;
-#[cfg(all(any(), feature = "aws"))]
+#[cfg(feature = "aws")]
 mod s3;
-#[cfg(all(any(), feature = "aws"))]
+#[cfg(feature = "aws")]
 mod secrets_manager;
 pub mod target;
 #[cfg(feature = "vault")]
 mod vault;
 
 use super::kubernetes::{self, Fetched};
-use super::ready::{Source, entry_name};
+use super::ready::{Encrypted, Source, entry_name};
 use crate::cli::Context;
 use crate::cli::failure::{Failure, Outcome, Status, warn};
 use crate::cli::keyring::Keyring;
@@ -74,9 +74,9 @@ pub fn ready<'c>(
     let whole = target.name(&source.name, &[]);
     let whole = whole.map_err(|problem| source.failure(problem))?;
     let place = target.place(&whole);
-    let (changes, entries, manifest) = match content(destination) {
-        None => encrypted(source, whole, keyring)?,
-        Some(content) => secrets(source, &*target, content, keyring)?,
+    let (changes, entries, manifest) = match destination {
+        Destination::S3(_) | Destination::Gcs(_) => encrypted(source, whole, keyring)?,
+        _ => secrets(source, &*target, content(destination), keyring)?,
     };
     let push = Push {
         target,
@@ -92,10 +92,9 @@ fn encrypted(source: Source<'_, '_>, name: String, keyring: &mut Keyring<'_>) ->
     if source.rule.external_secret.is_some() {
         return Err(source.no_external_secret());
     }
-    let (changes, made) = source.recreated(keyring)?;
-    let (content, kind) = match made {
-        Ok(made) => (made.text, Kind::Recreated(made.origin)),
-        Err(raw) => (raw, Kind::Bytes),
+    let (content, kind, changes) = match source.encrypted(keyring)? {
+        Encrypted::AsItIs(text) => (text, Kind::Bytes, None),
+        Encrypted::Anew(made, changes) => (made.text, Kind::Recreated(made.origin), changes),
     };
     let entry = Entry {
         name,
@@ -144,27 +143,22 @@ fn secrets(
 /// What the External Secrets Operator finds.
 fn fetched(target: &dyn Target, file: &str, content: Content, entries: &[Entry]) -> Fetched {
     let key = |entry: &Entry| target.remote_key(&entry.name);
-    match (content, entries) {
-        (Content::Json, [whole]) => Fetched::Object(key(whole)),
-        _ => {
-            let name = |entry: &Entry| entry_name(file, content, &entry.steps);
-            Fetched::Each(entries.iter().map(|e| (name(e), key(e))).collect())
-        }
+    if let (Content::Json, [whole]) = (content, entries) {
+        return Fetched::Object(key(whole));
     }
+    let name = |entry: &Entry| entry_name(file, content, &entry.steps);
+    Fetched::Each(entries.iter().map(|e| (name(e), key(e))).collect())
 }
 
-/// What entries hold in a store of secrets, as far as the rule says it; `None` where files are
-/// stored encrypted.
-fn content(destination: &Destination) -> Option<Option<Content>> {
+/// What entries hold in a store of secrets, where the rule says it.
+fn content(destination: &Destination) -> Option<Content> {
     match destination {
         Destination::S3(_) | Destination::Gcs(_) => None,
-        Destination::Vault(_) => Some(Some(Content::Json)),
-        Destination::SecretsManager(aws) | Destination::ParameterStore(aws) => {
-            Some(aws.naming.content)
-        }
-        Destination::GcpSecretManager(gcp) => Some(gcp.naming.content),
-        Destination::AzureKeyVault(azure) => Some(azure.naming.content),
-        Destination::Kubernetes(manifest) => Some(manifest.content),
+        Destination::Vault(_) => Some(Content::Json),
+        Destination::SecretsManager(aws) | Destination::ParameterStore(aws) => aws.naming.content,
+        Destination::GcpSecretManager(gcp) => gcp.naming.content,
+        Destination::AzureKeyVault(azure) => azure.naming.content,
+        Destination::Kubernetes(manifest) => manifest.content,
     }
 }
 
@@ -174,17 +168,17 @@ fn target<'c>(
     destination: &Destination,
 ) -> Result<Box<dyn Target + 'c>, ServiceError> {
     Ok(match destination {
-        #[cfg(all(any(), feature = "aws"))]
+        #[cfg(feature = "aws")]
         Destination::S3(bucket) => Box::new(s3::S3::new(context, bucket)),
         #[cfg(feature = "gcp")]
         Destination::Gcs(bucket) => Box::new(gcs::Gcs::new(context, bucket)),
         #[cfg(feature = "vault")]
         Destination::Vault(kv) => Box::new(vault::Kv::new(context, kv)),
-        #[cfg(all(any(), feature = "aws"))]
+        #[cfg(feature = "aws")]
         Destination::SecretsManager(secrets) => {
             Box::new(secrets_manager::SecretsManager::new(context, secrets))
         }
-        #[cfg(all(any(), feature = "aws"))]
+        #[cfg(feature = "aws")]
         Destination::ParameterStore(secrets) => {
             Box::new(parameter_store::ParameterStore::new(context, secrets))
         }

@@ -91,10 +91,8 @@ impl<'c> SecretsManager<'c> {
             if let Some(key) = &self.secrets.kms_key {
                 new.insert("KmsKeyId".to_owned(), json!(key));
             }
-            let permission = "secretsmanager:CreateSecret";
-            let made = self
-                .api
-                .call("CreateSecret", permission, &Value::Object(new));
+            let (permission, new) = ("secretsmanager:CreateSecret", Value::Object(new));
+            let made = self.api.call("CreateSecret", permission, &new);
             match made.await? {
                 Ok(_) => return Ok(()),
                 // it was not seen, or somebody was faster

@@ -1,4 +1,4 @@
-//! The KV engines of Vault and OpenBao, both versions: the values of a file are a secret.
+//! The KV engines of Vault and `OpenBao`, both versions: the values of a file are a secret.
 
 use super::target::{Entry, Found, Target, Work};
 use crate::cli::Context;
@@ -17,7 +17,7 @@ const DEFAULT: &str = "https://127.0.0.1:8200";
 pub struct Kv<'c> {
     context: &'c Context,
     address: String,
-    kv: VaultKv,
+    folder: VaultKv,
 }
 
 impl<'c> Kv<'c> {
@@ -29,14 +29,18 @@ impl<'c> Kv<'c> {
         Self {
             context,
             address: address.trim_end_matches('/').to_owned(),
-            kv: kv.clone(),
+            folder: kv.clone(),
         }
     }
 
     /// Where a secret is, below `v1/`.
     fn path(&self, name: &str) -> String {
-        let data = if self.kv.version == 2 { "data/" } else { "" };
-        format!("{}{data}{name}", self.kv.mount)
+        let data = if self.folder.version == 2 {
+            "data/"
+        } else {
+            ""
+        };
+        format!("{}{data}{name}", self.folder.mount)
     }
 
     async fn ask(
@@ -63,7 +67,7 @@ impl<'c> Kv<'c> {
             return Ok(Found::Nothing);
         };
         let mut data = answer["data"].take();
-        if self.kv.version == 2 {
+        if self.folder.version == 2 {
             data = data["data"].take();
         }
         if data.is_null() {
@@ -77,7 +81,7 @@ impl<'c> Kv<'c> {
     async fn put(&self, entry: &Entry) -> Result<(), ServiceError> {
         let data: Value = serde_json::from_slice(&entry.content)
             .map_err(|error| ServiceError::new(format!("Vault: the values: {error}")))?;
-        let body = match self.kv.version {
+        let body = match self.folder.version {
             1 => data,
             _ => json!({ "data": data }),
         };
@@ -89,7 +93,7 @@ impl<'c> Kv<'c> {
 
 impl Target for Kv<'_> {
     fn name(&self, file: &str, _: &[String]) -> Result<String, String> {
-        Ok(format!("{}{file}", self.kv.path))
+        Ok(format!("{}{file}", self.folder.path))
     }
 
     fn place(&self, name: &str) -> String {
