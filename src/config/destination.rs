@@ -10,6 +10,8 @@ use std::path::Path;
 /// What is done with files whose path matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DestinationRule {
+    /// Its place in `destination_rules`, from 0.
+    pub index: usize,
     /// Where they go; `None` where the rule names nothing.
     pub destination: Option<Destination>,
     /// How they are encrypted anew. Its `path_regex` means nothing.
@@ -183,16 +185,16 @@ impl Config {
             return Ok(None);
         };
         let place = Place::default().key("destination_rules");
-        for (data, place) in list(rules, &place)? {
+        for (index, (data, place)) in list(rules, &place)?.into_iter().enumerate() {
             let mut fields = Fields::new(data, place)?;
             if path_regex(&mut fields)?.is_none_or(|pattern| pattern.is_match(path)) {
-                return self.destination(fields).map(Some);
+                return self.destination(index, fields).map(Some);
             }
         }
         Ok(None)
     }
 
-    fn destination(&self, mut fields: Fields<'_>) -> Read<DestinationRule> {
+    fn destination(&self, index: usize, mut fields: Fields<'_>) -> Read<DestinationRule> {
         let place = fields.own_place();
         let mut unknown = Vec::new();
         let recreation_place = fields.place("recreation_rule");
@@ -219,6 +221,7 @@ impl Config {
             return Err(ConfigError::new(place, Problem::Destinations { names }));
         }
         let rule = DestinationRule {
+            index,
             destination: found.pop().map(|(_, destination)| destination),
             recreation,
             omit_extensions: fields.truth("omit_extensions")?,

@@ -100,7 +100,8 @@ fn parts_of(request: &HttpRequest) -> (String, Vec<u8>) {
         .nth(1)
         .unwrap();
     let body = String::from_utf8(request.body.clone()).expect("text");
-    let mut parts = body.split(&format!("--{boundary}")).skip(1).map(|part| {
+    let boundary = format!("--{boundary}");
+    let mut parts = body.split(&boundary).skip(1).map(|part| {
         let (_, content) = part.split_once("\r\n\r\n").unwrap_or_default();
         content.strip_suffix("\r\n").unwrap_or(content)
     });

@@ -97,6 +97,8 @@ pub fn ready<'c>(
     let path = &file.path;
     let found = configuration::find(context, Some(path))?.ok_or_else(no_configuration)?;
     let rule = rule(&found, file)?;
+    let (config, number) = (found.path.display(), rule.index + 1);
+    context.tell(format_args!("{config}: destination rule {number} counts"));
     let Some(destination) = &rule.destination else {
         let message = format!(
             "{}: no destination configured for this file",

@@ -69,6 +69,9 @@ pub fn ready<'c>(
     destination: &Destination,
     keyring: &mut Keyring<'_>,
 ) -> Outcome<(Option<String>, Push<'c>)> {
+    if source.context.global.offline {
+        return Err(source.failure("not published (--offline)"));
+    }
     let target = target(source.context, destination)
         .map_err(|error| Failure::from(error).of(&source.input.name))?;
     let whole = target.name(&source.name, &[]);
