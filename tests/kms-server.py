@@ -1,10 +1,12 @@
 """AWS as moto plays it, with KMS keys that never change, so that files can be kept:
-kms-server.py PORT. The accounts' first regions hold two keys each; `alias/one` is the first."""
+kms-server.py PORT [BASE]. Four regions hold two keys each; `alias/one` is the first. With BASE it
+is `https://localhost:PORT`, with a new certificate in BASE.crt."""
 
 import sys
 
 from moto.kms import models
 from moto.server import main
+from werkzeug.serving import make_ssl_devcert
 
 ACCOUNT = "123456789012"
 
@@ -18,4 +20,8 @@ for at, region in enumerate(["eu-west-1", "us-east-1", "cn-north-1", "us-gov-wes
         if number == 1:
             backend.create_alias(key.id, "alias/one")
 
-main(["-H", "127.0.0.1", "-p", sys.argv[1]])
+arguments = ["-H", "127.0.0.1", "-p", sys.argv[1]]
+if len(sys.argv) > 2:
+    certificate, key = make_ssl_devcert(sys.argv[2], host="localhost")
+    arguments += ["-c", certificate, "-k", key]
+main(arguments)

@@ -175,12 +175,18 @@ variables! {
     BULLA_EDITOR_RAW;
     /// `1`: refuse to decrypt for an editor where there is no memory-backed directory.
     BULLA_REQUIRE_RAM;
+    /// The file that collects variables for the steps that follow, in GitHub Actions.
+    GITHUB_ENV;
+    /// The file that collects the outputs of a step, in GitHub Actions.
+    GITHUB_OUTPUT;
     /// Where programs are looked for; entries that are not absolute are passed over.
     PATH;
     /// The home directory.
     HOME;
     /// The home directory, on Windows.
     USERPROFILE;
+    /// The name of the user, on Windows.
+    USERNAME;
     /// The configuration directory, on Windows.
     APPDATA;
     /// The directory of local state, on Windows.

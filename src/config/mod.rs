@@ -18,6 +18,7 @@ pub use destination::{
 };
 pub use directory::{Directory, Named};
 pub use expand::Edit;
+pub(crate) use fields::Fields;
 pub use fields::{ConfigError, Place, Problem};
 pub use lint::secret_like;
 pub use paths::{candidates, clean, companion, subject};
@@ -25,7 +26,6 @@ pub use rule::{CIPHERS, Rule, RuleKey};
 pub use schema::schema;
 
 use crate::document::{Data, Type};
-use fields::Fields;
 use rule::Reader;
 use std::path::Path;
 

@@ -8,6 +8,7 @@ use crate::support::{
 };
 use serde_json::json;
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -25,11 +26,17 @@ const SECRET: &str = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY";
 
 /// moto with those keys.
 fn kms() -> Server {
+    start(None)
+}
+
+/// The same, over TLS with a certificate that it makes there.
+fn start(certificate: Option<&Path>) -> Server {
     Server::start(|port| {
         let mut command = Command::new("python3");
         command
             .arg(repository("tests/kms-server.py"))
             .arg(port.to_string())
+            .args(certificate)
             .env("PYTHONPATH", peer("moto-5.2.5"));
         command
     })
@@ -732,6 +739,31 @@ fn nothing_of_aws_is_touched_where_a_key_of_this_machine_opens_the_file() {
     let asked = &server.asked()[before..];
     assert_eq!(asked.len(), 1);
     assert_eq!(asked[0].json()["KeyId"], FAR);
+}
+
+#[test]
+fn the_bundle_that_the_user_names_is_trusted_and_nothing_else() {
+    let sandbox = Sandbox::new();
+    let base = sandbox.root().join("server");
+    let server = start(Some(&base));
+    let url = &server
+        .url()
+        .replace("http://127.0.0.1", "https://localhost");
+    let bundle = base.with_extension("crt");
+    let trusting = |case: Case| at(url, case).env("AWS_CA_BUNDLE", &bundle);
+    sandbox.file("f.yaml", PLAIN);
+    trusting(sandbox.bulla(["encrypt", "-i", "--kms", ONE, "f.yaml"])).run();
+    trusting(sandbox.sops(["decrypt", "f.yaml"]))
+        .any_stdout()
+        .run();
+    trusting(sandbox.bulla(["decrypt", "f.yaml"]))
+        .expect_stdout(PLAIN)
+        .run();
+    at(url, sandbox.bulla(["decrypt", "f.yaml"]))
+        .expect_stderr_has("AWS KMS cannot be reached")
+        .expect_stderr_has("certificate")
+        .status(128)
+        .run();
 }
 
 #[test]

@@ -18,6 +18,10 @@ pub(crate) const ROBOT: &str = "robot@acme.iam.gserviceaccount.com";
 /// The account that may be impersonated.
 pub(crate) const TARGET: &str = "target@acme.iam.gserviceaccount.com";
 
+/// Where a token of that account is asked for.
+pub(crate) const IMPERSONATE: &str =
+    "/v1/projects/-/serviceAccounts/target@acme.iam.gserviceaccount.com:generateAccessToken";
+
 /// A token that is known from the start.
 pub(crate) const TOKEN: &str = "ya29.a0-known-from-the-start";
 
@@ -121,7 +125,7 @@ fn signed(token: &str) -> Option<String> {
     fits.then(|| claims["iss"].as_str().unwrap_or_default().to_owned())
 }
 
-/// A server that makes tokens: `/token`, `/sts`, `/impersonate`, and what the metadata server has.
+/// A server that makes tokens: `/token`, `/sts`, [`IMPERSONATE`], and what the metadata server has.
 pub(crate) fn tokens(
     accounts: impl Fn() -> Arc<super::kms::Kms> + Send + Sync + 'static,
 ) -> HttpServer {
@@ -131,7 +135,7 @@ pub(crate) fn tokens(
         let made = match (request.method.as_str(), path) {
             ("POST", "/token") => refreshed(request),
             ("POST", "/sts") => exchanged(request),
-            ("POST", "/impersonate") => impersonated(request, &kms.accounts),
+            ("POST", IMPERSONATE) => impersonated(request, &kms.accounts),
             ("GET", "/computeMetadata/v1/instance/service-accounts/default/token") => {
                 machine(request)
             }
@@ -144,7 +148,7 @@ pub(crate) fn tokens(
         let token = kms.accounts.issue(who);
         HttpReply::json(
             200,
-            &if path == "/impersonate" {
+            &if path == IMPERSONATE {
                 json!({"accessToken": token, "expireTime": "2999-01-01T00:00:00Z"})
             } else {
                 json!({

@@ -40,6 +40,8 @@ pub(crate) fn start(
         for stream in listener.incoming().flatten() {
             let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
             let answer = Arc::clone(&answer);
+            // head and body are written one after the other
+            stream.set_nodelay(true).unwrap();
             thread::spawn(move || {
                 let stream = StreamOwned::new(connection, stream);
                 serve(stream, &*answer, &Mutex::default());

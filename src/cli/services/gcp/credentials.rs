@@ -305,12 +305,14 @@ fn none(looked: Option<&Path>, reason: &str) -> ServiceError {
 }
 
 fn unfit(place: &str, kind: &str, error: &BuildError) -> ServiceError {
-    let text = error.source().map_or_else(String::new, ToString::to_string);
-    // anything else may repeat a value
+    let source = error.source();
+    let text = source.map_or_else(|| error.to_string(), ToString::to_string);
+    let is_form = source.is_some_and(<dyn Error>::is::<serde_json::Error>);
     let reason = match text.strip_prefix("missing field ") {
         Some(field) => format!("there is no {}", field.replace('`', "\"")),
-        None if error.is_not_supported() => printable(&text),
-        None => "a field has another form than it should".to_owned(),
+        // which may repeat a value
+        None if is_form => "a field has another form than it should".to_owned(),
+        None => printable(&text),
     };
     ServiceError::new(format!(
         "{place}: no credentials of the type {kind}: {reason}"

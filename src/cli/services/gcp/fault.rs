@@ -377,9 +377,9 @@ fn code_of(status: StatusCode) -> Code {
 
 /// A text of somebody else, fit for a terminal.
 pub fn printable(text: &str) -> String {
-    let text = text.trim().chars().take(LONGEST);
-    text.map(|char| if char.is_control() { ' ' } else { char })
-        .collect()
+    let shown = |char: char| if char.is_control() { ' ' } else { char };
+    let text: String = text.chars().take(LONGEST).map(shown).collect();
+    text.trim().to_owned()
 }
 
 #[cfg(test)]
