@@ -79,6 +79,8 @@ variables! {
     GOOGLE_APPLICATION_CREDENTIALS;
     /// The project that requests to Google Cloud are counted to.
     GOOGLE_CLOUD_QUOTA_PROJECT;
+    /// A server in the place of Google Cloud Storage, which takes no token.
+    STORAGE_EMULATOR_HOST;
     /// The certificates to trust for AWS, instead of those of the system.
     AWS_CA_BUNDLE;
     /// The configuration file (`--config`).

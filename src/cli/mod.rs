@@ -37,6 +37,7 @@ mod plugins;
 pub mod private_dir;
 pub mod process;
 pub mod prompt;
+mod publish;
 mod rekey;
 mod replacement;
 mod resolve;
@@ -93,6 +94,7 @@ enum Command {
     Updatekeys(updatekeys::Updatekeys),
     Groups(groups::Groups),
     Filestatus(filestatus::Filestatus),
+    Publish(publish::Publish),
     ExecEnv(Box<exec_env::ExecEnv>),
     ExecFile(Box<exec_file::ExecFile>),
     Export(Box<export::Export>),
@@ -250,6 +252,7 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome<ExitCode> {
         Command::Updatekeys(command) => command.run(&context),
         Command::Groups(command) => command.run(&context),
         Command::Filestatus(command) => command.run(&context),
+        Command::Publish(command) => command.run(&context),
         Command::Init(command) => command.run(&context),
         Command::Keygen(command) => command.run(&context),
         Command::Explain(command) => command.run(&context),

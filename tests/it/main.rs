@@ -44,6 +44,8 @@ mod peers;
 mod pgp;
 mod plugins;
 mod properties;
+mod publish;
+mod publish_clouds;
 mod readme;
 mod rotate;
 mod schema;

@@ -7,6 +7,7 @@ mod data;
 mod gnupg;
 pub(crate) mod http;
 mod keys;
+pub(crate) mod moto;
 pub(crate) mod openbao;
 mod peers;
 mod postgres;
