@@ -23,6 +23,15 @@ pub trait Service {
     ) -> Vec<Result<Zeroizing<Vec<u8>>, ServiceError>>;
 }
 
+/// Somebody beside this user who holds for a time what was opened, and asks nobody.
+pub trait Agent {
+    /// The parts that it can tell without asking; an answer for each request, in their order.
+    fn open(&self, requests: &[UnwrapRequest]) -> Vec<Option<Zeroizing<Vec<u8>>>>;
+
+    /// Has it hold what somebody had to be asked for.
+    fn remember(&self, request: &UnwrapRequest, part: &[u8]);
+}
+
 /// A data key, or a share of one, to be wrapped.
 #[derive(Clone)]
 pub struct WrapRequest<'a> {
