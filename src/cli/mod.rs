@@ -134,6 +134,13 @@ impl Context {
             .to_string()
     }
 
+    /// Says what is done, where the user wants to know (`--verbose`).
+    fn tell(&self, message: impl std::fmt::Display) {
+        if self.global.verbose {
+            failure::note(message);
+        }
+    }
+
     /// Whether keys of this machine, and the providers' services, may be used.
     fn is_local(&self) -> bool {
         !self.global.no_enable_local_keyservice

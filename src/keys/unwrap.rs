@@ -27,7 +27,7 @@ impl KeyGroups {
         &self,
         order: &[impl AsRef<str>],
         mut unlocker: Unlocker<'_>,
-    ) -> Result<DataKey, KeyError> {
+    ) -> Result<Recovered, KeyError> {
         let mut openings: Vec<Opening<'_>> = self
             .groups
             .iter()
@@ -91,19 +91,31 @@ impl KeyGroups {
         }
     }
 
-    fn assemble(&self, mut openings: Vec<Opening<'_>>) -> Result<DataKey, KeyError> {
-        let opened = openings.iter().filter(|o| o.part.is_some()).count();
-        if opened < self.needed() {
+    fn assemble(&self, openings: Vec<Opening<'_>>) -> Result<Recovered, KeyError> {
+        let opened = openings.iter().filter(|o| o.part.is_some());
+        let by: Vec<_> = opened.filter_map(Opening::opener).collect();
+        if by.len() < self.needed() {
             return Err(KeyError::Groups {
                 groups: openings.into_iter().map(Opening::outcome).collect(),
                 needed: self.needed(),
             });
         }
-        let parts = openings
-            .iter_mut()
-            .filter_map(|opening| opening.part.take());
-        combine(&parts.collect::<Vec<_>>())
+        let parts: Vec<_> = openings
+            .into_iter()
+            .filter_map(|opening| opening.part)
+            .collect();
+        let key = combine(&parts)?;
+        Ok(Recovered { key, by })
     }
+}
+
+/// A data key, and who yielded it.
+#[derive(Debug)]
+pub struct Recovered {
+    /// The data key.
+    pub key: DataKey,
+    /// The ids of the master keys that opened it, one a group.
+    pub by: Vec<String>,
 }
 
 /// The data key out of enough parts.
@@ -169,6 +181,8 @@ struct Attempt<'k> {
     early: bool,
     /// Services were asked.
     asked: bool,
+    /// It yielded the part.
+    opened: bool,
 }
 
 impl Attempt<'_> {
@@ -189,6 +203,7 @@ impl Attempt<'_> {
         let part = part.and_then(|part| {
             checked(self.key, part, unlocker, expected).map_err(|reason| vec![reason])
         });
+        self.opened = part.is_ok();
         part.map_err(|reasons| self.reasons = reasons).ok()
     }
 
@@ -233,11 +248,8 @@ impl Attempt<'_> {
         let cause = |error: ServiceError| UnwrapError::Provider(error.into());
         let part = answer.map_err(cause);
         let part = part.and_then(|part| checked(self.key, part, unlocker, expected));
+        self.opened = part.is_ok();
         part.map_err(|reason| self.note(reason)).ok()
-    }
-
-    fn is_open_by_service(&self) -> bool {
-        self.asked && self.reasons.is_empty()
     }
 
     /// Notes one more reason; that there was nobody to ask is none any more.
@@ -288,9 +300,7 @@ fn ask_in_turn(
 ) -> Option<Zeroizing<Vec<u8>>> {
     let mut first = None;
     for service in unlocker.services {
-        let closed = attempts
-            .iter_mut()
-            .filter(|attempt| !attempt.is_open_by_service());
+        let closed = attempts.iter_mut().filter(|attempt| !attempt.opened);
         let mut closed: Vec<_> = closed.map(|attempt| &mut **attempt).collect();
         let part = ask(*service, &mut closed, unlocker, expected, wanted);
         first = first.or(part);
@@ -315,6 +325,7 @@ impl<'k> Opening<'k> {
             open: true,
             early: !key.is_local() && rank(key) < order.len(),
             asked: false,
+            opened: false,
         };
         Self {
             attempts: keys.into_iter().map(attempt).collect(),
@@ -337,12 +348,19 @@ impl<'k> Opening<'k> {
     }
 
     /// Asks the agent for what is not open. That it cannot help is no reason to be told.
-    fn ask_agent(&mut self, unlocker: &mut Unlocker<'_>, _: usize) {
-        let requests = self.attempts.iter().map(Attempt::request);
-        let requests: Vec<_> = requests.flatten().collect();
-        if let Some(agent) = unlocker.agent {
-            let answers = agent.unwrap(&requests, Wanted::Any);
-            self.part = answers.into_iter().find_map(Result::ok);
+    fn ask_agent(&mut self, unlocker: &mut Unlocker<'_>, expected: usize) {
+        let Some(agent) = unlocker.agent else {
+            return;
+        };
+        let asked = self.attempts.iter_mut();
+        let asked = asked.filter_map(|attempt| Some((attempt.request()?, attempt)));
+        let (requests, asked): (Vec<_>, Vec<_>) = asked.unzip();
+        let answers = agent.unwrap(&requests, Wanted::Any);
+        for (attempt, part) in asked.into_iter().zip(answers) {
+            let part = part.ok();
+            let part = part.and_then(|part| checked(attempt.key, part, unlocker, expected).ok());
+            attempt.opened |= part.is_some();
+            self.part = self.part.take().or(part);
         }
     }
 
@@ -361,10 +379,9 @@ impl<'k> Opening<'k> {
     fn attempt_all(&mut self, unlocker: &mut Unlocker<'_>, expected: usize) {
         for attempt in &mut self.attempts {
             let part = attempt.here(unlocker, expected);
-            attempt.asked = part.is_some();
             self.part = self.part.take().or(part);
         }
-        let left = self.attempts.iter_mut().filter(|attempt| !attempt.asked);
+        let left = self.attempts.iter_mut().filter(|attempt| !attempt.opened);
         let part = ask_in_turn(
             &mut left.collect::<Vec<_>>(),
             unlocker,
@@ -372,6 +389,13 @@ impl<'k> Opening<'k> {
             Wanted::Every,
         );
         self.part = self.part.take().or(part);
+    }
+
+    /// The id of the key that yielded the part.
+    fn opener(&self) -> Option<String> {
+        let mut attempts = self.attempts.iter();
+        let opener = attempts.find(|attempt| attempt.opened);
+        opener.map(|attempt| attempt.key.id().to_owned())
     }
 
     fn trials(self) -> Vec<KeyTrial> {

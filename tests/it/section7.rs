@@ -693,6 +693,32 @@ fn no_40_blanks_around_an_identity_are_no_matter() {
 }
 
 #[test]
+fn no_41_verbose_says_what_counts_and_never_a_value() {
+    let sandbox = Sandbox::new();
+    let recipient = age_key("alice").recipient;
+    let config = format!("creation_rules:\n- path_regex: x\n- age: {recipient}\n");
+    sandbox
+        .file(".sops.yaml", config)
+        .file("f.yaml", "a: hunter2\n");
+    sandbox
+        .bulla(["encrypt", "-i", "--verbose", "f.yaml"])
+        .expect_stderr_has(".sops.yaml: creation rule 2 counts")
+        .run();
+    let said = sandbox
+        .bulla(["set", "--verbose", "f.yaml", "[\"a\"]", "\"hunter3\""])
+        .expect_stderr_has(&format!("f.yaml: opened by {recipient}"))
+        .run()
+        .stderr;
+    assert!(!said.contains("hunter"), "{said}");
+    let said = sandbox
+        .bulla(["decrypt", "f.yaml"])
+        .any_stdout()
+        .run()
+        .stderr;
+    assert_eq!(said, "");
+}
+
+#[test]
 fn no_42_nobody_is_asked_once_enough_groups_are_open() {
     let sandbox = Sandbox::new();
     let gnupg = Gnupg::with(&["alice"]);
