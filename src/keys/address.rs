@@ -61,7 +61,9 @@ impl Address {
     pub fn local_key(&self, enc: &str) -> Option<Box<dyn MasterKey>> {
         let data = |name, id| Data::Map(vec![entry("enc", enc), entry(name, id)]);
         match self {
-            Self::Age(recipient) => Some(Box::new(AgeKey::from_data(&data("recipient", recipient)))),
+            Self::Age(recipient) => {
+                Some(Box::new(AgeKey::from_data(&data("recipient", recipient))))
+            }
             Self::Pgp(fingerprint) => Some(Box::new(PgpKey::from_data(&data("fp", fingerprint)))),
             _ => None,
         }
@@ -79,8 +81,8 @@ impl Address {
 
 #[cfg(test)]
 mod tests {
-    use crate::document::Data;
     use super::Address;
+    use crate::document::Data;
     use crate::keys::service_key::entry;
     use crate::keys::{AwsOptions, MasterKey, Provider};
 

@@ -23,7 +23,8 @@ mod unwrap;
 
 pub use address::Address;
 pub use age::{
-    AgeError, AgeIdentities, Unlocked, IdentitySource, Plugin, PluginError, Plugins, keygen, keygen_hybrid,
+    AgeError, AgeIdentities, IdentitySource, Plugin, PluginError, Plugins, Unlocked, keygen,
+    keygen_hybrid,
 };
 pub use azure_kv::AzureAddress;
 pub use groups::{KeyGroup, KeyGroups, WrapError, WrapKeysError};

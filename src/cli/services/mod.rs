@@ -2,6 +2,8 @@
 //! client of each, made when something is first asked of it.
 
 mod http;
+#[cfg(feature = "keyservice")]
+pub mod keyservice;
 mod limits;
 
 pub use http::Http;

@@ -276,7 +276,11 @@ mod tests {
         for (bytes, recipient, enc) in [(ARMORED, A, FOR_A), (SSH_LOCKED, SSH_PUB, FOR_SSH)] {
             let mut identities = AgeIdentities::load([file(bytes)]);
             let mut asker = answers(Some("correct horse"));
-            assert!(identities.open(recipient, enc, Some(asking(&mut asker))).is_ok());
+            assert!(
+                identities
+                    .open(recipient, enc, Some(asking(&mut asker)))
+                    .is_ok()
+            );
             let mut unlocked = identities.take_unlocked();
             assert_eq!((unlocked.len(), identities.take_unlocked().len()), (1, 0));
             let unlocked = unlocked.remove(0);

@@ -7,6 +7,7 @@ mod gnupg;
 pub(crate) mod http;
 mod keys;
 mod peers;
+mod running;
 mod sandbox;
 pub(crate) mod servers;
 
@@ -15,6 +16,7 @@ pub(crate) use data::{assert_same_data, in_clear, line_of, same_data, strip_meta
 pub(crate) use gnupg::{Gnupg, PGP_PASSPHRASE, pgp_key};
 pub(crate) use keys::age_key;
 pub(crate) use peers::{peer, sops};
+pub(crate) use running::Running;
 pub(crate) use sandbox::Sandbox;
 
 use std::path::{Path, PathBuf};

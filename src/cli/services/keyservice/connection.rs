@@ -74,8 +74,8 @@ impl Connection {
         };
         let unreachable = |error| CallError::Unreachable(io_error(error));
         let endpoint = Endpoint::from_shared(target).map_err(unreachable)?;
-        let connecting = endpoint.connect_timeout(CONNECT).connect();
-        let channel = match timeout(CONNECT, connecting).await {
+        let endpoint = endpoint.connect_timeout(CONNECT);
+        let channel = match timeout(CONNECT, endpoint.connect()).await {
             Ok(connected) => connected.map_err(unreachable)?,
             Err(_) => return Err(CallError::Unreachable(io::ErrorKind::TimedOut.into())),
         };

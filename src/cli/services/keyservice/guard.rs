@@ -160,7 +160,12 @@ mod tests {
 
     #[test]
     fn a_list_names_kinds_and_keys() {
-        let listed = guard(&["pgp", "age1x", "ssh-ed25519 AAAA me@here", "arn:aws:kms:eu:1:key/k"]);
+        let listed = guard(&[
+            "pgp",
+            "age1x",
+            "ssh-ed25519 AAAA me@here",
+            "arn:aws:kms:eu:1:key/k",
+        ]);
         assert_eq!(listed.check(), Ok(()));
         let allows = |address: &Address| listed.allows(address);
         assert_eq!(allows(&Address::Pgp("F1".to_owned())), Some(Allowed::Kind));

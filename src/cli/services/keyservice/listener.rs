@@ -91,9 +91,7 @@ impl Listener {
 }
 
 /// The connections to a port.
-pub(super) fn tcp_connections(
-    listener: TcpListener,
-) -> impl Stream<Item = io::Result<TcpStream>> {
+pub(super) fn tcp_connections(listener: TcpListener) -> impl Stream<Item = io::Result<TcpStream>> {
     connections(listener, async |listener: &TcpListener| {
         Ok(Some(listener.accept().await?.0))
     })
@@ -193,9 +191,7 @@ mod unix {
             return Err(io::Error::other("something else than a socket is there"));
         }
         match net::UnixStream::connect(path) {
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                fs::remove_file(path)
-            }
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
             Err(error) => Err(error),
             Ok(_) => Err(io::Error::new(
                 io::ErrorKind::AddrInUse,

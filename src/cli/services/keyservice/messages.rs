@@ -316,7 +316,10 @@ mod tests {
             key: Some(Key::from(&Address::Pgp("F1".to_owned()))),
             ciphertext: b"enc".to_vec(),
         };
-        assert_eq!(request.encode_to_vec(), b"\x0a\x06\x12\x04\x0a\x02F1\x12\x03enc");
+        assert_eq!(
+            request.encode_to_vec(),
+            b"\x0a\x06\x12\x04\x0a\x02F1\x12\x03enc"
+        );
     }
 
     #[test]

@@ -16,11 +16,11 @@ pub use client::KeyService;
 pub use connection::{CallError, Connection};
 pub use guard::Guard;
 use guard::{Allowed, Operation};
-pub use listener::{Listener, Peer};
 #[cfg(unix)]
 pub use listener::Socket;
+pub use listener::{Listener, Peer};
 pub use messages::{DecryptRequest, DecryptResponse, Key};
-pub use server::{Body, KeyServer, Methods, answer, serve, unknown_method};
+pub use server::{Body, KeyServer, Methods, answer, serve};
 pub use uri::ServiceUri;
 use workers::Work;
 pub use workers::{Terms, Workers};

@@ -35,7 +35,9 @@ fn tcp(rest: &str) -> Option<ServiceUri> {
     let (host, port) = authority.rsplit_once(':')?;
     let is_name = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
     let is_six = |c: char| c.is_ascii_hexdigit() || c == ':' || c == '.';
-    let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let inner = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
     let is_host = match inner {
         Some(inner) => !inner.is_empty() && inner.chars().all(is_six),
         None => !host.is_empty() && host.chars().all(is_name),

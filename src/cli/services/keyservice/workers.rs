@@ -15,7 +15,8 @@ use crate::cli::prompt::Terminal;
 use crate::cli::services::Providers;
 use crate::crypto::SystemRandom;
 use crate::keys::{
-    Address, Gpg, GpgNotRun, GpgOutput, Service, UnwrapError, UnwrapRequest, Wanted, WrapRequest, Wrapper,
+    Address, Gpg, GpgNotRun, GpgOutput, Service, UnwrapError, UnwrapRequest, Wanted, WrapRequest,
+    Wrapper,
 };
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -119,13 +120,11 @@ fn spawn(terms: &Terms, jobs: Receiver<Job>, count: usize) -> std::io::Result<()
     let jobs = Arc::new(Mutex::new(jobs));
     for _ in 0..count {
         let (terms, jobs) = (terms.clone(), Arc::clone(&jobs));
-        thread::Builder::new()
-            .name("keys".into())
-            .spawn(move || {
-                if let Err(failure) = work(&terms, &jobs) {
-                    failure.print();
-                }
-            })?;
+        thread::Builder::new().name("keys".into()).spawn(move || {
+            if let Err(failure) = work(&terms, &jobs) {
+                failure.print();
+            }
+        })?;
     }
     Ok(())
 }
@@ -195,14 +194,19 @@ impl<'c> Worker<'c> {
             return Ok(Zeroizing::new(wrapped.enc.into_bytes()));
         };
         let environment = &context.environment;
-        let mut terminal = Terminal::new(environment);
+        let (mut random, mut terminal) = (SystemRandom, Terminal::new(environment));
         let mut wrapper = Wrapper {
             gpg: Some(&mut GpgProgram::new(environment)),
             plugins: Some(&mut PathPlugins::new(environment)),
-            prompt: if self.terms.asks { Some(&mut terminal) } else { None },
-            ..Wrapper::new(&mut SystemRandom)
+            prompt: if self.terms.asks {
+                Some(&mut terminal)
+            } else {
+                None
+            },
+            ..Wrapper::new(&mut random)
         };
-        key.wrap(part, &mut wrapper).map_err(|cause| cause.to_string())?;
+        key.wrap(part, &mut wrapper)
+            .map_err(|cause| cause.to_string())?;
         let enc = key.wrapped().unwrap_or_default();
         Ok(Zeroizing::new(enc.as_bytes().to_vec()))
     }
@@ -270,9 +274,13 @@ fn log(work: &Work, done: &Done) {
     match done {
         Ok(_) => note(format_args!("{operation} with {kind} key {id} for {peer}")),
         Err(status) if status.code() == tonic::Code::PermissionDenied => {
-            warn(format_args!("refused to {operation} with {kind} key {id} for {peer}"));
+            warn(format_args!(
+                "refused to {operation} with {kind} key {id} for {peer}"
+            ));
         }
-        Err(_) => warn(format_args!("could not {operation} with {kind} key {id} for {peer}")),
+        Err(_) => warn(format_args!(
+            "could not {operation} with {kind} key {id} for {peer}"
+        )),
     }
 }
 
@@ -335,8 +343,15 @@ mod tests {
         let pgp = |text: &str| Address::Pgp(text.to_owned());
         // an age key needs no gpg
         assert!(witness.used_only(&Address::Age("age1x".to_owned())));
-        witness.used = Some(vec!["AAAA0123456789ABCDEF".into(), "BBBB0123456789ABCDE0".into()]);
-        for named in ["aaaa0123456789abcdef", "0x0123456789ABCDEF", "BBBB0123456789ABCDE0!"] {
+        witness.used = Some(vec![
+            "AAAA0123456789ABCDEF".into(),
+            "BBBB0123456789ABCDE0".into(),
+        ]);
+        for named in [
+            "aaaa0123456789abcdef",
+            "0x0123456789ABCDEF",
+            "BBBB0123456789ABCDE0!",
+        ] {
             assert!(witness.used_only(&pgp(named)), "{named}");
         }
         for other in ["", "ABCDEF", "CCCC0123456789ABCDEF", "me@example.org"] {
