@@ -63,6 +63,24 @@ variables! {
     SOPS_VAULT_URIS;
     /// Huawei Cloud KMS keys, comma separated (`--hckms`).
     SOPS_HUAWEICLOUD_KMS_IDS;
+    /// How GCP KMS is asked: `grpc` or `rest`.
+    SOPS_GCP_KMS_CLIENT_TYPE;
+    /// Where GCP KMS is, if not at Google's own address.
+    SOPS_GCP_KMS_ENDPOINT;
+    /// The universe of GCP KMS, if not googleapis.com.
+    SOPS_GCP_KMS_UNIVERSE_DOMAIN;
+    /// The universe of everything of Google Cloud.
+    GOOGLE_CLOUD_UNIVERSE_DOMAIN;
+    /// Credentials of Google Cloud: a path, or the JSON itself.
+    GOOGLE_CREDENTIALS;
+    /// An access token of Google Cloud.
+    GOOGLE_OAUTH_ACCESS_TOKEN;
+    /// A file with credentials of Google Cloud.
+    GOOGLE_APPLICATION_CREDENTIALS;
+    /// The project that requests to Google Cloud are counted to.
+    GOOGLE_CLOUD_QUOTA_PROJECT;
+    /// The certificates to trust for AWS, instead of those of the system.
+    AWS_CA_BUNDLE;
     /// The configuration file (`--config`).
     SOPS_CONFIG;
     /// Which kinds of key are tried first (`--decryption-order`).
@@ -79,6 +97,74 @@ variables! {
     SOPS_GPG_EXEC;
     /// The home directory of gpg.
     GNUPGHOME;
+    /// Which servers of Vault may be asked: `all`, `none` or a list of the starts of addresses.
+    SOPS_HC_VAULT_ALLOWLIST;
+    /// The address of your Vault; keys in files whose server it is are used.
+    VAULT_ADDR;
+    /// The address of an agent or proxy of Vault, which is asked in the place of every server.
+    VAULT_AGENT_ADDR;
+    /// The token for Vault; without it, `~/.vault-token` is read.
+    VAULT_TOKEN;
+    /// The namespace of Vault that keys are in.
+    VAULT_NAMESPACE;
+    /// A file of certificates of authorities to trust, for Vault.
+    VAULT_CACERT;
+    /// Such certificates themselves, for Vault.
+    VAULT_CACERT_BYTES;
+    /// A folder of files of such certificates, for Vault.
+    VAULT_CAPATH;
+    /// A file with the certificate to show to Vault.
+    VAULT_CLIENT_CERT;
+    /// A file with the private key of that certificate, for Vault.
+    VAULT_CLIENT_KEY;
+    /// `true`: do not check the certificate of Vault.
+    VAULT_SKIP_VERIFY;
+    /// The name in the certificate of Vault, where it is not that of the address.
+    VAULT_TLS_SERVER_NAME;
+    /// How long one answer of Vault is waited for: seconds, or a time like `30s`.
+    VAULT_CLIENT_TIMEOUT;
+    /// How often a request to Vault is repeated at most.
+    VAULT_MAX_RETRIES;
+    /// The proxy on the way to Vault; goes before `VAULT_HTTP_PROXY`.
+    VAULT_PROXY_ADDR;
+    /// The proxy on the way to Vault.
+    VAULT_HTTP_PROXY;
+    /// Headers that every request to Vault has, as JSON.
+    VAULT_HEADERS;
+    /// The address of your OpenBao; keys in files whose server it is are used.
+    BAO_ADDR;
+    /// The address of an agent or proxy of OpenBao, which is asked in the place of every server.
+    BAO_AGENT_ADDR;
+    /// The token for OpenBao; without it, `~/.vault-token` is read.
+    BAO_TOKEN;
+    /// The namespace of OpenBao that keys are in.
+    BAO_NAMESPACE;
+    /// A file of certificates of authorities to trust, for OpenBao.
+    BAO_CACERT;
+    /// Such certificates themselves, for OpenBao.
+    BAO_CACERT_BYTES;
+    /// A folder of files of such certificates, for OpenBao.
+    BAO_CAPATH;
+    /// A file with the certificate to show to OpenBao.
+    BAO_CLIENT_CERT;
+    /// A file with the private key of that certificate, for OpenBao.
+    BAO_CLIENT_KEY;
+    /// `true`: do not check the certificate of OpenBao.
+    BAO_SKIP_VERIFY;
+    /// The name in the certificate of OpenBao, where it is not that of the address.
+    BAO_TLS_SERVER_NAME;
+    /// How long one answer of OpenBao is waited for: seconds, or a time like `30s`.
+    BAO_CLIENT_TIMEOUT;
+    /// How often a request to OpenBao is repeated at most.
+    BAO_MAX_RETRIES;
+    /// The proxy on the way to OpenBao; goes before `BAO_HTTP_PROXY`.
+    BAO_PROXY_ADDR;
+    /// The proxy on the way to OpenBao.
+    BAO_HTTP_PROXY;
+    /// The certificate to show to OpenBao itself.
+    BAO_CLIENT_CERT_BYTES;
+    /// The private key of that certificate itself.
+    BAO_CLIENT_KEY_BYTES;
     /// The terminal that gpg's pinentry asks on; without it, the one that bulla was started on.
     GPG_TTY;
     /// The kind of that terminal.
@@ -95,12 +181,18 @@ variables! {
     BULLA_EDITOR_RAW;
     /// `1`: refuse to decrypt for an editor where there is no memory-backed directory.
     BULLA_REQUIRE_RAM;
+    /// The file that collects variables for the steps that follow, in GitHub Actions.
+    GITHUB_ENV;
+    /// The file that collects the outputs of a step, in GitHub Actions.
+    GITHUB_OUTPUT;
     /// Where programs are looked for; entries that are not absolute are passed over.
     PATH;
     /// The home directory.
     HOME;
     /// The home directory, on Windows.
     USERPROFILE;
+    /// The name of the user, on Windows.
+    USERNAME;
     /// The configuration directory, on Windows.
     APPDATA;
     /// The directory of local state, on Windows.
@@ -111,6 +203,8 @@ variables! {
     XDG_RUNTIME_DIR;
     /// The state directory instead of `~/.local/state`.
     XDG_STATE_HOME;
+    /// The name of this machine, on Windows.
+    COMPUTERNAME;
     /// The directory for temporary files.
     TMPDIR;
     /// Not empty: no colour.
@@ -123,6 +217,9 @@ const CREDENTIALS: &[&str] = &[
     "AWS_SESSION_TOKEN",
     "AWS_SECURITY_TOKEN",
     "VAULT_TOKEN",
+    "VAULT_HEADERS",
+    "BAO_TOKEN",
+    "BAO_CLIENT_KEY_BYTES",
     "GOOGLE_CREDENTIALS",
     "GOOGLE_OAUTH_ACCESS_TOKEN",
     "CLOUDSDK_AUTH_ACCESS_TOKEN",

@@ -3,6 +3,7 @@
 #[cfg(all(unix, feature = "keyservice"))]
 mod agent;
 mod args;
+mod audit;
 mod completion;
 mod config;
 mod configuration;
@@ -16,8 +17,10 @@ mod exec;
 mod exec_env;
 mod exec_file;
 mod explain;
+mod export;
 mod failure;
 mod filestatus;
+mod gather;
 pub mod gpg;
 mod gpg_agent;
 mod groups;
@@ -58,7 +61,7 @@ use crate::keys::{Agent, KeyGroups, Opened, Service, WrapKeysError, Wrapper};
 use crate::store::ParseOptions;
 use args::Global;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use environment::Environment;
 use failure::{Failure, Outcome, Status};
 use gpg::GpgProgram;
@@ -94,6 +97,7 @@ enum Command {
     Filestatus(filestatus::Filestatus),
     ExecEnv(Box<exec_env::ExecEnv>),
     ExecFile(Box<exec_file::ExecFile>),
+    Export(Box<export::Export>),
     Init(init::Init),
     Keygen(init::Keygen),
     Explain(Box<explain::Explain>),
@@ -119,6 +123,8 @@ pub(crate) struct Context {
     /// The key services that are asked beside them.
     #[cfg(feature = "keyservice")]
     key_services: Vec<services::keyservice::ServiceUri>,
+    /// Where is written what this run does with secrets.
+    audit: audit::Audit,
     /// What was made for the network in this run.
     #[cfg(feature = "net")]
     clients: services::Clients,
@@ -129,10 +135,12 @@ impl Context {
     ///
     /// # Errors
     /// Where a variable has a value that it cannot have.
-    fn new(global: Global, environment: Environment) -> Outcome<Self> {
-        let local = global.enables_local(&environment)?;
+    #[cfg_attr(not(feature = "net"), allow(unused_variables))]
+    fn new(global: Global, environment: Environment, matches: &ArgMatches) -> Outcome<Self> {
         Ok(Self {
-            local,
+            local: global.enables_local(&environment)?,
+            #[cfg(feature = "net")]
+            clients: services::Clients::new(matches),
             #[cfg(feature = "keyservice")]
             key_services: keyservice::addresses(&global, &environment),
             ..Self::alone(global, environment)
@@ -145,6 +153,7 @@ impl Context {
             global,
             environment,
             opened: RefCell::default(),
+            audit: audit::Audit::default(),
             local: true,
             #[cfg(feature = "keyservice")]
             key_services: Vec::new(),
@@ -258,14 +267,18 @@ pub fn run() -> ExitCode {
 /// The status is another than success only where it is that of a command that was run.
 fn dispatch(arguments: Vec<OsString>) -> Outcome<ExitCode> {
     let name = OsString::from("bulla");
-    let cli = match Cli::try_parse_from(std::iter::once(name).chain(arguments)) {
-        Ok(cli) => cli,
+    let words = std::iter::once(name).chain(arguments);
+    let matches = Cli::command().try_get_matches_from(words);
+    let parsed = matches.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => return usage(&error).map(|()| ExitCode::SUCCESS),
     };
-    let context = Context::new(cli.global, Environment::of_process())?;
+    let context = Context::new(cli.global, Environment::of_process(), &matches)?;
     let done = match cli.command {
         Command::ExecEnv(command) => return command.run(&context),
         Command::ExecFile(command) => return command.run(&context),
+        Command::Export(command) => command.run(&context),
         Command::Encrypt(command) => command.run(&context),
         Command::Decrypt(command) => command.run(&context),
         Command::Edit(command) => command.run(&context),

@@ -1,16 +1,23 @@
 //! Services that hold master keys, and whoever else is asked over the network: one runtime, one
 //! client of each, made when something is first asked of it.
 
+#[cfg(feature = "aws")]
+mod aws;
+#[cfg(feature = "gcp")]
+mod gcp;
 mod http;
 #[cfg(feature = "keyservice")]
 pub mod keyservice;
 mod limits;
+#[cfg(feature = "vault")]
+mod vault;
 
 pub use http::Http;
 
 use super::Context;
 use super::environment::Environment;
 use crate::keys::{Address, Service, ServiceError, UnwrapRequest, Wanted, WrapRequest, Wrapped};
+use clap::ArgMatches;
 use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use limits::within;
@@ -19,33 +26,66 @@ use std::future::Future;
 use tokio::runtime::Runtime;
 use zeroize::Zeroizing;
 
+/// What waits for the network, once something does.
+#[derive(Default)]
+struct Waiting(OnceCell<Runtime>);
+
 /// What was made for the network in this run.
 #[derive(Default)]
 pub struct Clients {
-    runtime: OnceCell<Runtime>,
+    runtime: Waiting,
     http: Http,
+    #[cfg(feature = "gcp")]
+    gcp: gcp::GcpKms,
+    #[cfg(feature = "aws")]
+    aws: aws::Aws,
+    #[cfg(feature = "vault")]
+    vault: vault::Vault,
 }
 
 impl Clients {
+    /// None yet, for a run with this command line.
+    #[must_use]
+    pub fn new(matches: &ArgMatches) -> Self {
+        Self {
+            #[cfg(feature = "vault")]
+            vault: vault::Vault::new(vault::named(matches)),
+            ..Self::default()
+        }
+    }
+
     /// Runs what waits for the network, on this thread.
     ///
     /// # Errors
     /// Where the system gives no means to wait.
     pub fn block_on<F: Future>(&self, future: F) -> Result<F::Output, ServiceError> {
-        let runtime = match self.runtime.get() {
+        let runtime = match self.runtime.0.get() {
             Some(runtime) => runtime,
             None => {
                 let made = runtime()?;
-                self.runtime.get_or_init(|| made)
+                self.runtime.0.get_or_init(|| made)
             }
         };
         Ok(runtime.block_on(future))
     }
 }
 
-fn runtime() -> Result<Runtime, ServiceError> {
-    // every client takes the provider that the process has; that there is one already is fine
+impl Drop for Waiting {
+    /// Waits for nothing that still asks for the address of a host: that may take half a minute.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Makes ring the cryptography of every TLS client in this process; the first call counts.
+pub fn use_ring() {
     let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+fn runtime() -> Result<Runtime, ServiceError> {
+    use_ring();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -76,6 +116,18 @@ impl<'c> Providers<'c> {
         self.may_ask()?;
         within(address, async {
             match address {
+                #[cfg(feature = "gcp")]
+                Address::GcpKms(id) => {
+                    let (gcp, http) = (&self.clients.gcp, &self.clients.http);
+                    gcp.wrap(self.environment, http, id, part).await
+                }
+                #[cfg(feature = "aws")]
+                Address::Kms(key) => self.clients.aws.wrap(self.environment, key, part).await,
+                #[cfg(feature = "vault")]
+                Address::HcVault(key) => {
+                    let vault = &self.clients.vault;
+                    vault.wrap(self.environment, key, part).await
+                }
                 _ => Err(not_built_in(address)),
             }
         })
@@ -91,6 +143,18 @@ impl<'c> Providers<'c> {
         self.may_ask()?;
         within(address, async {
             match address {
+                #[cfg(feature = "gcp")]
+                Address::GcpKms(id) => {
+                    let (gcp, http) = (&self.clients.gcp, &self.clients.http);
+                    gcp.unwrap(self.environment, http, id, enc).await
+                }
+                #[cfg(feature = "aws")]
+                Address::Kms(key) => self.clients.aws.unwrap(self.environment, key, enc).await,
+                #[cfg(feature = "vault")]
+                Address::HcVault(key) => {
+                    let vault = &self.clients.vault;
+                    vault.unwrap(self.environment, key, enc).await
+                }
                 _ => Err(not_built_in(address)),
             }
         })
