@@ -87,6 +87,14 @@ variables! {
     SOPS_CONFIG;
     /// Which kinds of key are tried first (`--decryption-order`).
     SOPS_DECRYPTION_ORDER;
+    /// Key services that are asked, comma separated (`--keyservice`).
+    SOPS_KEYSERVICE;
+    /// Whether keys of this machine are used (`--enable-local-keyservice`).
+    SOPS_ENABLE_LOCAL_KEYSERVICE;
+    /// `off`: no agent is asked for what it holds open.
+    BULLA_AGENT;
+    /// The socket of the agent.
+    BULLA_AGENT_SOCK;
     /// The program that stands for gpg.
     SOPS_GPG_EXEC;
     /// The home directory of gpg.

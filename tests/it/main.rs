@@ -31,11 +31,13 @@ mod filestatus;
 #[cfg(feature = "gcp")]
 mod gcp;
 mod goldens;
+mod gpg_agent;
 mod groups;
 mod hcl;
 mod ini;
 mod init;
 mod jsonc;
+mod keyservice;
 mod large;
 mod legacy;
 mod lossless;

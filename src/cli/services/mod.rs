@@ -6,6 +6,8 @@ mod aws;
 #[cfg(feature = "gcp")]
 mod gcp;
 mod http;
+#[cfg(feature = "keyservice")]
+pub mod keyservice;
 mod limits;
 #[cfg(feature = "vault")]
 mod vault;
