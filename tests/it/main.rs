@@ -11,6 +11,8 @@ mod support;
 mod age;
 mod agent;
 mod architecture;
+mod audit;
+mod aws;
 mod binary;
 mod completion;
 mod config;
@@ -24,6 +26,7 @@ mod encrypt;
 mod exec_env;
 mod exec_file;
 mod explain;
+mod export;
 mod filestatus;
 #[cfg(feature = "gcp")]
 mod gcp;
