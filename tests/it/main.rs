@@ -11,6 +11,8 @@ mod support;
 mod age;
 mod agent;
 mod architecture;
+#[cfg(feature = "azure")]
+mod azure;
 mod binary;
 mod completion;
 mod config;
@@ -28,6 +30,8 @@ mod filestatus;
 mod goldens;
 mod groups;
 mod hcl;
+#[cfg(feature = "huawei")]
+mod huawei;
 mod ini;
 mod init;
 mod jsonc;

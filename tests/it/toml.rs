@@ -123,7 +123,11 @@ fn every_toml_file_of_the_test_data_comes_back() {
 fn metadata(selection: Selection) -> Metadata {
     let provider = Provider::find("age").unwrap();
     let mut keys = KeyGroups {
-        groups: vec![provider.parse(&age_key("alice").recipient, &AwsOptions::default()).unwrap()],
+        groups: vec![
+            provider
+                .parse(&age_key("alice").recipient, &AwsOptions::default())
+                .unwrap(),
+        ],
         threshold: 0,
     };
     let key = DataKey::from_bytes(&[7; 32]).unwrap();

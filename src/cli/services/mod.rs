@@ -1,8 +1,18 @@
 //! Services that hold master keys, and whoever else is asked over the network: one runtime, one
 //! client of each, made when something is first asked of it.
 
+#[cfg(any(feature = "azure", feature = "huawei"))]
+mod answers;
+#[cfg(feature = "azure")]
+mod azure;
 mod http;
+#[cfg(feature = "huawei")]
+mod huawei;
 mod limits;
+#[cfg(any(feature = "azure", feature = "huawei"))]
+mod metadata;
+#[cfg(any(feature = "azure", feature = "huawei"))]
+mod once;
 
 pub use http::Http;
 
@@ -22,6 +32,10 @@ use zeroize::Zeroizing;
 pub struct Clients {
     runtime: OnceCell<Runtime>,
     http: Http,
+    #[cfg(feature = "azure")]
+    azure: azure::State,
+    #[cfg(feature = "huawei")]
+    huawei: huawei::State,
 }
 
 impl Clients {
@@ -74,6 +88,10 @@ impl<'c> Providers<'c> {
         self.may_ask()?;
         within(address, async {
             match address {
+                #[cfg(feature = "azure")]
+                Address::AzureKv(key) => self.azure().wrap(key, part).await,
+                #[cfg(feature = "huawei")]
+                Address::Hckms(id) => self.huawei().wrap(id, part).await,
                 _ => Err(not_built_in(address)),
             }
         })
@@ -89,10 +107,26 @@ impl<'c> Providers<'c> {
         self.may_ask()?;
         within(address, async {
             match address {
+                #[cfg(feature = "azure")]
+                Address::AzureKv(key) => self.azure().unwrap(key, enc).await,
+                #[cfg(feature = "huawei")]
+                Address::Hckms(id) => self.huawei().unwrap(id, enc).await,
                 _ => Err(not_built_in(address)),
             }
         })
         .await
+    }
+
+    #[cfg(feature = "azure")]
+    fn azure(&self) -> azure::AzureKv<'_> {
+        let Clients { http, azure, .. } = self.clients;
+        azure::AzureKv::new(self.environment, http, azure)
+    }
+
+    #[cfg(feature = "huawei")]
+    fn huawei(&self) -> huawei::HuaweiKms<'_> {
+        let Clients { http, huawei, .. } = self.clients;
+        huawei::HuaweiKms::new(self.environment, http, huawei)
     }
 
     fn may_ask(&self) -> Result<(), ServiceError> {

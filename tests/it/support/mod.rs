@@ -2,6 +2,8 @@
 //! all it must say ([`Case`]), throw-away keys, real sops, and ways to look into files.
 
 mod case;
+#[cfg(any(feature = "azure", feature = "huawei"))]
+pub(crate) mod cloud;
 mod data;
 mod gnupg;
 pub(crate) mod http;
