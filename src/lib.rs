@@ -10,6 +10,7 @@
 )]
 
 pub mod change;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;
 pub mod crypto;

@@ -33,8 +33,8 @@ pub struct Global {
     /// Columns a level of indentation in newly written text.
     #[arg(long, global = true, value_name = "N")]
     pub indent: Option<usize>,
-    /// Accepted for sops; bulla says no more with it.
-    #[arg(long, global = true, hide = true)]
+    /// Say on stderr what is done: which configuration and rule count, which key opened a file.
+    #[arg(long, global = true)]
     pub verbose: bool,
     /// Accepted for sops; bulla never asks a network for its version.
     #[arg(long, global = true, hide = true)]

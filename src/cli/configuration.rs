@@ -153,6 +153,7 @@ pub fn plan(
         (Some(found), Some(file)) => rule(found, file)?,
         _ => None,
     };
+    tell(context, found.as_ref(), matched.as_ref());
     let rule = matched.map(|matched| matched.rule);
     if given.is_empty() && rule.is_none() {
         return Err(no_keys(found.as_ref(), file));
@@ -175,7 +176,9 @@ pub fn rule_plan(
         return Err(no_keys(None, Some(file)));
     };
     let aws = given_aws(recipients)?;
-    match rule(&found, file)? {
+    let matched = rule(&found, file)?;
+    tell(context, Some(&found), matched.as_ref());
+    match matched {
         Some(matched) => combine(
             given_keys(recipients, &aws)?,
             Some((&found, matched.rule)),
@@ -184,6 +187,19 @@ pub fn rule_plan(
             sealing,
         ),
         None => Err(no_keys(Some(&found), Some(file))),
+    }
+}
+
+/// Says which configuration and which rule count.
+fn tell(context: &Context, found: Option<&Found>, matched: Option<&Matched<'_>>) {
+    let config = found.map(|found| found.path.display().to_string());
+    match (config, matched) {
+        (None, _) => context.tell("no configuration"),
+        (Some(config), None) => context.tell(format_args!("{config}: no rule matches")),
+        (Some(config), Some(matched)) => {
+            let number = matched.index + 1;
+            context.tell(format_args!("{config}: creation rule {number} counts"));
+        }
     }
 }
 

@@ -107,6 +107,74 @@ variables! {
     SOPS_GPG_EXEC;
     /// The home directory of gpg.
     GNUPGHOME;
+    /// Which servers of Vault may be asked: `all`, `none` or a list of the starts of addresses.
+    SOPS_HC_VAULT_ALLOWLIST;
+    /// The address of your Vault; keys in files whose server it is are used.
+    VAULT_ADDR;
+    /// The address of an agent or proxy of Vault, which is asked in the place of every server.
+    VAULT_AGENT_ADDR;
+    /// The token for Vault; without it, `~/.vault-token` is read.
+    VAULT_TOKEN;
+    /// The namespace of Vault that keys are in.
+    VAULT_NAMESPACE;
+    /// A file of certificates of authorities to trust, for Vault.
+    VAULT_CACERT;
+    /// Such certificates themselves, for Vault.
+    VAULT_CACERT_BYTES;
+    /// A folder of files of such certificates, for Vault.
+    VAULT_CAPATH;
+    /// A file with the certificate to show to Vault.
+    VAULT_CLIENT_CERT;
+    /// A file with the private key of that certificate, for Vault.
+    VAULT_CLIENT_KEY;
+    /// `true`: do not check the certificate of Vault.
+    VAULT_SKIP_VERIFY;
+    /// The name in the certificate of Vault, where it is not that of the address.
+    VAULT_TLS_SERVER_NAME;
+    /// How long one answer of Vault is waited for: seconds, or a time like `30s`.
+    VAULT_CLIENT_TIMEOUT;
+    /// How often a request to Vault is repeated at most.
+    VAULT_MAX_RETRIES;
+    /// The proxy on the way to Vault; goes before `VAULT_HTTP_PROXY`.
+    VAULT_PROXY_ADDR;
+    /// The proxy on the way to Vault.
+    VAULT_HTTP_PROXY;
+    /// Headers that every request to Vault has, as JSON.
+    VAULT_HEADERS;
+    /// The address of your OpenBao; keys in files whose server it is are used.
+    BAO_ADDR;
+    /// The address of an agent or proxy of OpenBao, which is asked in the place of every server.
+    BAO_AGENT_ADDR;
+    /// The token for OpenBao; without it, `~/.vault-token` is read.
+    BAO_TOKEN;
+    /// The namespace of OpenBao that keys are in.
+    BAO_NAMESPACE;
+    /// A file of certificates of authorities to trust, for OpenBao.
+    BAO_CACERT;
+    /// Such certificates themselves, for OpenBao.
+    BAO_CACERT_BYTES;
+    /// A folder of files of such certificates, for OpenBao.
+    BAO_CAPATH;
+    /// A file with the certificate to show to OpenBao.
+    BAO_CLIENT_CERT;
+    /// A file with the private key of that certificate, for OpenBao.
+    BAO_CLIENT_KEY;
+    /// `true`: do not check the certificate of OpenBao.
+    BAO_SKIP_VERIFY;
+    /// The name in the certificate of OpenBao, where it is not that of the address.
+    BAO_TLS_SERVER_NAME;
+    /// How long one answer of OpenBao is waited for: seconds, or a time like `30s`.
+    BAO_CLIENT_TIMEOUT;
+    /// How often a request to OpenBao is repeated at most.
+    BAO_MAX_RETRIES;
+    /// The proxy on the way to OpenBao; goes before `BAO_HTTP_PROXY`.
+    BAO_PROXY_ADDR;
+    /// The proxy on the way to OpenBao.
+    BAO_HTTP_PROXY;
+    /// The certificate to show to OpenBao itself.
+    BAO_CLIENT_CERT_BYTES;
+    /// The private key of that certificate itself.
+    BAO_CLIENT_KEY_BYTES;
     /// The terminal that gpg's pinentry asks on; without it, the one that bulla was started on.
     GPG_TTY;
     /// The kind of that terminal.
@@ -151,6 +219,9 @@ const CREDENTIALS: &[&str] = &[
     "AWS_SESSION_TOKEN",
     "AWS_SECURITY_TOKEN",
     "VAULT_TOKEN",
+    "VAULT_HEADERS",
+    "BAO_TOKEN",
+    "BAO_CLIENT_KEY_BYTES",
     "GOOGLE_CREDENTIALS",
     "GOOGLE_OAUTH_ACCESS_TOKEN",
     "CLOUDSDK_AUTH_ACCESS_TOKEN",

@@ -90,7 +90,12 @@ impl<'c> Keyring<'c> {
             ..Unlocker::new(&mut self.identities)
         };
         let opened = keys.unwrap_data_key(&self.order, unlocker);
-        opened.map_err(|error| {
+        if let Ok(recovered) = &opened {
+            let by = recovered.by.join(", ");
+            self.context.tell(format_args!("{name}: opened by {by}"));
+        }
+        let key = opened.map(|recovered| recovered.key);
+        key.map_err(|error| {
             let names = Names::near(self.context, Path::new(name));
             let report = error.report(&|id| names.name(id));
             let hints = self.hints(keys, &error.reasons(), &names);
@@ -103,7 +108,8 @@ impl<'c> Keyring<'c> {
     /// The data key of a file, if what is open already opens it.
     pub fn open_silently(&mut self, keys: &KeyGroups) -> Option<DataKey> {
         let unlocker = Unlocker::new(&mut self.identities);
-        keys.unwrap_data_key(&self.order, unlocker).ok()
+        let opened = keys.unwrap_data_key(&self.order, unlocker);
+        opened.ok().map(|recovered| recovered.key)
     }
 
     /// Whether what is open must be able to open a file with these keys.

@@ -54,7 +54,7 @@ use crate::keys::{KeyGroups, Opened, Service, WrapKeysError, Wrapper};
 use crate::store::ParseOptions;
 use args::Global;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use environment::Environment;
 use failure::{Failure, Outcome, Status};
 use gpg::GpgProgram;
@@ -134,6 +134,13 @@ impl Context {
             .to_string()
     }
 
+    /// Says what is done, where the user wants to know (`--verbose`).
+    fn tell(&self, message: impl std::fmt::Display) {
+        if self.global.verbose {
+            failure::note(message);
+        }
+    }
+
     /// Whether keys of this machine, and the providers' services, may be used.
     fn is_local(&self) -> bool {
         !self.global.no_enable_local_keyservice
@@ -195,8 +202,12 @@ pub fn run() -> ExitCode {
 /// The status is another than success only where it is that of a command that was run.
 fn dispatch(arguments: Vec<OsString>) -> Outcome<ExitCode> {
     let name = OsString::from("bulla");
-    let cli = match Cli::try_parse_from(std::iter::once(name).chain(arguments)) {
-        Ok(cli) => cli,
+    let words = std::iter::once(name).chain(arguments);
+    let matches = Cli::command().try_get_matches_from(words);
+    let parsed = matches.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    #[cfg_attr(not(feature = "net"), allow(unused_variables))]
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => return usage(&error).map(|()| ExitCode::SUCCESS),
     };
     if !cli.global.keyservice.is_empty() {
@@ -213,7 +224,7 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome<ExitCode> {
         environment: Environment::of_process(),
         opened: RefCell::default(),
         #[cfg(feature = "net")]
-        clients: services::Clients::default(),
+        clients: services::Clients::new(&matches),
     };
     let done = match cli.command {
         Command::ExecEnv(command) => return command.run(&context),

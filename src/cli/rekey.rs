@@ -183,7 +183,7 @@ mod tests {
         check.fault(text.as_bytes(), &mut |keys| {
             let unlocker = Unlocker::new(&mut age);
             match keys.unwrap_data_key(&DEFAULT_ORDER, unlocker) {
-                Ok(key) => Opened::To(key),
+                Ok(recovered) => Opened::To(recovered.key),
                 Err(_) => Opened::Not,
             }
         })

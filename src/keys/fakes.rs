@@ -145,7 +145,7 @@ pub(super) fn unwrap(groups: &KeyGroups, keys: &[&str]) -> Result<String, KeyErr
         prompt: Some(&mut nobody),
         ..Unlocker::new(&mut age)
     };
-    let key = groups.unwrap_data_key(&DEFAULT_ORDER, unlocker)?;
+    let key = groups.unwrap_data_key(&DEFAULT_ORDER, unlocker)?.key;
     Ok(key
         .as_bytes()
         .iter()

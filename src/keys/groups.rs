@@ -3,7 +3,7 @@
 //! One group: any of its keys holds the data key. Several: any key of a group holds the group's
 //! share of it, and `threshold` shares make the data key.
 
-use super::{Cause, MasterKey, UnwrapError, WrapRequest, Wrapper};
+use super::{Cause, MasterKey, ServiceError, UnwrapError, WrapRequest, Wrapped, Wrapper};
 use crate::crypto::{DataKey, Random, ShamirError, shamir};
 use zeroize::Zeroizing;
 
@@ -164,6 +164,7 @@ struct Job<'a> {
     key: &'a mut Box<dyn MasterKey>,
     part: &'a [u8],
     causes: Vec<Cause>,
+    done: bool,
 }
 
 impl<'a> Job<'a> {
@@ -172,16 +173,33 @@ impl<'a> Job<'a> {
             key,
             part,
             causes: Vec::new(),
+            done: false,
         }
     }
 
-    /// Wraps without a service; true where that is done.
-    fn is_done_here(&mut self, wrapper: &mut Wrapper<'_>) -> bool {
-        if !(wrapper.local && self.key.is_local()) {
-            return false;
+    /// Wraps without a service, where that can be.
+    fn try_here(&mut self, wrapper: &mut Wrapper<'_>) {
+        if wrapper.local && self.key.is_local() {
+            let done = self.key.wrap(self.part, wrapper);
+            self.done = done.map_err(|cause| self.causes.push(cause)).is_ok();
         }
-        let done = self.key.wrap(self.part, wrapper);
-        done.map_err(|cause| self.causes.push(cause)).is_ok()
+    }
+
+    fn request(&self) -> WrapRequest<'a> {
+        let address = self.key.address();
+        let part = self.part;
+        WrapRequest { address, part }
+    }
+
+    /// Takes the answer of a service.
+    fn take(&mut self, answer: Result<Wrapped, ServiceError>, now: &str) {
+        match answer {
+            Ok(wrapped) => {
+                self.key.take(wrapped, now);
+                self.done = true;
+            }
+            Err(error) => self.causes.push(error.into()),
+        }
     }
 
     fn error(mut self) -> WrapError {
@@ -204,29 +222,23 @@ impl<'a> Job<'a> {
 /// Wraps for every key: here where that can be, else by the first service that does it. Every
 /// service is asked for all keys at once.
 fn wrap_each(mut jobs: Vec<Job<'_>>, wrapper: &mut Wrapper<'_>) -> Vec<WrapError> {
-    jobs.retain_mut(|job| !job.is_done_here(wrapper));
-    for service in wrapper.services {
-        if jobs.is_empty() {
-            break;
-        }
-        let requests = jobs.iter().map(|job| WrapRequest {
-            address: job.key.address(),
-            part: job.part,
-        });
-        let mut answers = service.wrap(&requests.collect::<Vec<_>>()).into_iter();
-        jobs.retain_mut(|job| match answers.next() {
-            Some(Ok(wrapped)) => {
-                job.key.take(wrapped, wrapper.now);
-                false
-            }
-            Some(Err(error)) => {
-                job.causes.push(error.into());
-                true
-            }
-            None => true,
-        });
+    for job in &mut jobs {
+        job.try_here(wrapper);
     }
-    jobs.into_iter().map(Job::error).collect()
+    for service in wrapper.services {
+        let serves = |job: &&mut Job<'_>| !job.done && service.serves(&job.key.address());
+        let mut asked: Vec<_> = jobs.iter_mut().filter(serves).collect();
+        let requests: Vec<_> = asked.iter().map(|job| job.request()).collect();
+        if requests.is_empty() {
+            continue;
+        }
+        let answers = service.wrap(&requests);
+        for (job, answer) in asked.iter_mut().zip(answers) {
+            job.take(answer, wrapper.now);
+        }
+    }
+    let failed = jobs.into_iter().filter(|job| !job.done);
+    failed.map(Job::error).collect()
 }
 
 #[cfg(test)]
@@ -235,7 +247,7 @@ mod tests {
     use crate::document::Data;
     use crate::keys::age::keygen;
     use crate::keys::fakes::{Counter, RECIPIENTS, age_key, data_key, fake, group, unwrap};
-    use crate::keys::{Provider, Service, ServiceError, UnwrapRequest, Wanted, Wrapped};
+    use crate::keys::{Provider, Service, UnwrapRequest, Wanted};
 
     #[test]
     fn a_key_wrapped_for_groups_comes_back_from_any_enough_of_them() {
@@ -301,7 +313,7 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .contains("gcp_kms keys are not supported by this build")
+                .contains("no service to ask for gcp_kms keys")
         );
         assert!(groups.groups[0].iter().all(|key| key.wrapped().is_none()));
     }

@@ -35,7 +35,7 @@ pub use pgp::{Gpg, GpgNotRun, GpgOutput, PgpError};
 pub use report::{GroupOutcome, KeyError, KeyFailure};
 pub use service::{Service, ServiceError, UnwrapRequest, Wanted, WrapRequest, Wrapped};
 pub use service_key::NameError;
-pub use unwrap::{KeyTrial, Trial};
+pub use unwrap::{KeyTrial, Recovered, Trial};
 
 use crate::crypto::Random;
 use crate::document::Data;

@@ -6,6 +6,11 @@ use zeroize::Zeroizing;
 /// Somebody elsewhere who wraps and unwraps with master keys: a provider's own service, or a key
 /// service that speaks sops's protocol.
 pub trait Service {
+    /// Whether it is to be asked for this key at all.
+    fn serves(&self, _address: &Address) -> bool {
+        true
+    }
+
     /// Wraps for every request, all at once; an answer for each, in their order.
     fn wrap(&self, requests: &[WrapRequest<'_>]) -> Vec<Result<Wrapped, ServiceError>>;
 

@@ -27,7 +27,7 @@ impl KeyGroups {
         &self,
         order: &[impl AsRef<str>],
         mut unlocker: Unlocker<'_>,
-    ) -> Result<DataKey, KeyError> {
+    ) -> Result<Recovered, KeyError> {
         let mut openings: Vec<Opening<'_>> = self
             .groups
             .iter()
@@ -91,19 +91,31 @@ impl KeyGroups {
         }
     }
 
-    fn assemble(&self, mut openings: Vec<Opening<'_>>) -> Result<DataKey, KeyError> {
-        let opened = openings.iter().filter(|o| o.part.is_some()).count();
-        if opened < self.needed() {
+    fn assemble(&self, openings: Vec<Opening<'_>>) -> Result<Recovered, KeyError> {
+        let opened = openings.iter().filter(|o| o.part.is_some());
+        let by: Vec<_> = opened.filter_map(Opening::opener).collect();
+        if by.len() < self.needed() {
             return Err(KeyError::Groups {
                 groups: openings.into_iter().map(Opening::outcome).collect(),
                 needed: self.needed(),
             });
         }
-        let parts = openings
-            .iter_mut()
-            .filter_map(|opening| opening.part.take());
-        combine(&parts.collect::<Vec<_>>())
+        let parts: Vec<_> = openings
+            .into_iter()
+            .filter_map(|opening| opening.part)
+            .collect();
+        let key = combine(&parts)?;
+        Ok(Recovered { key, by })
     }
+}
+
+/// A data key, and who yielded it.
+#[derive(Debug)]
+pub struct Recovered {
+    /// The data key.
+    pub key: DataKey,
+    /// The ids of the master keys that opened it, one a group.
+    pub by: Vec<String>,
 }
 
 /// The data key out of enough parts.
@@ -169,6 +181,8 @@ struct Attempt<'k> {
     early: bool,
     /// Services were asked.
     asked: bool,
+    /// It yielded the part.
+    opened: bool,
 }
 
 impl Attempt<'_> {
@@ -189,6 +203,7 @@ impl Attempt<'_> {
         let part = part.and_then(|part| {
             checked(self.key, part, unlocker, expected).map_err(|reason| vec![reason])
         });
+        self.opened = part.is_ok();
         part.map_err(|reasons| self.reasons = reasons).ok()
     }
 
@@ -233,11 +248,8 @@ impl Attempt<'_> {
         let cause = |error: ServiceError| UnwrapError::Provider(error.into());
         let part = answer.map_err(cause);
         let part = part.and_then(|part| checked(self.key, part, unlocker, expected));
+        self.opened = part.is_ok();
         part.map_err(|reason| self.note(reason)).ok()
-    }
-
-    fn is_open_by_service(&self) -> bool {
-        self.asked && self.reasons.is_empty()
     }
 
     /// Notes one more reason; that there was nobody to ask is none any more.
@@ -257,19 +269,19 @@ fn ask(
     expected: usize,
     wanted: Wanted,
 ) -> Option<Zeroizing<Vec<u8>>> {
-    let requests: Vec<_> = attempts
-        .iter()
-        .filter_map(|attempt| attempt.request())
-        .collect();
+    let mut asked = Vec::new();
+    let mut requests = Vec::new();
+    for attempt in attempts.iter_mut() {
+        if let Some(request) = attempt.request().filter(|r| service.serves(&r.address)) {
+            asked.push(&mut **attempt);
+            requests.push(request);
+        }
+    }
     if requests.is_empty() {
         return None;
     }
-    let answers = service.unwrap(&requests, wanted);
-    let asked = attempts
-        .iter_mut()
-        .filter(|attempt| attempt.key.wrapped().is_some());
     let mut first = None;
-    for (attempt, answer) in asked.zip(answers) {
+    for (attempt, answer) in asked.into_iter().zip(service.unwrap(&requests, wanted)) {
         attempt.asked = true;
         if let Some(part) = attempt.answered(answer, unlocker, expected) {
             attempt.reasons.clear();
@@ -288,9 +300,7 @@ fn ask_in_turn(
 ) -> Option<Zeroizing<Vec<u8>>> {
     let mut first = None;
     for service in unlocker.services {
-        let closed = attempts
-            .iter_mut()
-            .filter(|attempt| !attempt.is_open_by_service());
+        let closed = attempts.iter_mut().filter(|attempt| !attempt.opened);
         let mut closed: Vec<_> = closed.map(|attempt| &mut **attempt).collect();
         let part = ask(*service, &mut closed, unlocker, expected, wanted);
         first = first.or(part);
@@ -315,6 +325,7 @@ impl<'k> Opening<'k> {
             open: true,
             early: !key.is_local() && rank(key) < order.len(),
             asked: false,
+            opened: false,
         };
         Self {
             attempts: keys.into_iter().map(attempt).collect(),
@@ -337,12 +348,19 @@ impl<'k> Opening<'k> {
     }
 
     /// Asks the agent for what is not open. That it cannot help is no reason to be told.
-    fn ask_agent(&mut self, unlocker: &mut Unlocker<'_>, _: usize) {
-        let requests = self.attempts.iter().map(Attempt::request);
-        let requests: Vec<_> = requests.flatten().collect();
-        if let Some(agent) = unlocker.agent {
-            let answers = agent.unwrap(&requests, Wanted::Any);
-            self.part = answers.into_iter().find_map(Result::ok);
+    fn ask_agent(&mut self, unlocker: &mut Unlocker<'_>, expected: usize) {
+        let Some(agent) = unlocker.agent else {
+            return;
+        };
+        let asked = self.attempts.iter_mut();
+        let asked = asked.filter_map(|attempt| Some((attempt.request()?, attempt)));
+        let (requests, asked): (Vec<_>, Vec<_>) = asked.unzip();
+        let answers = agent.unwrap(&requests, Wanted::Any);
+        for (attempt, part) in asked.into_iter().zip(answers) {
+            let part = part.ok();
+            let part = part.and_then(|part| checked(attempt.key, part, unlocker, expected).ok());
+            attempt.opened |= part.is_some();
+            self.part = self.part.take().or(part);
         }
     }
 
@@ -361,10 +379,9 @@ impl<'k> Opening<'k> {
     fn attempt_all(&mut self, unlocker: &mut Unlocker<'_>, expected: usize) {
         for attempt in &mut self.attempts {
             let part = attempt.here(unlocker, expected);
-            attempt.asked = part.is_some();
             self.part = self.part.take().or(part);
         }
-        let left = self.attempts.iter_mut().filter(|attempt| !attempt.asked);
+        let left = self.attempts.iter_mut().filter(|attempt| !attempt.opened);
         let part = ask_in_turn(
             &mut left.collect::<Vec<_>>(),
             unlocker,
@@ -372,6 +389,13 @@ impl<'k> Opening<'k> {
             Wanted::Every,
         );
         self.part = self.part.take().or(part);
+    }
+
+    /// The id of the key that yielded the part.
+    fn opener(&self) -> Option<String> {
+        let mut attempts = self.attempts.iter();
+        let opener = attempts.find(|attempt| attempt.opened);
+        opener.map(|attempt| attempt.key.id().to_owned())
     }
 
     fn trials(self) -> Vec<KeyTrial> {
@@ -400,8 +424,8 @@ impl<'k> Opening<'k> {
 mod tests {
     use super::*;
     use crate::keys::fakes::{Fake, KEYS, RECIPIENTS, age_key, fake, group, unwrap};
-    use crate::keys::{AgeIdentities, DEFAULT_ORDER, Opened};
-    use std::sync::Arc;
+    use crate::keys::{Address, AgeIdentities, DEFAULT_ORDER, Opened, WrapRequest, Wrapped};
+    use std::sync::{Arc, Mutex};
 
     const TWO: [&str; 2] = [
         include_str!("../../testdata/keys/two-a.age"),
@@ -490,10 +514,11 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_tried_in_decryption_order_and_unlisted_ones_last() {
-        let tried = Arc::default();
+    fn keys_are_tried_in_decryption_order_and_services_last_unless_it_names_them() {
+        let tried: Arc<Mutex<Vec<String>>> = Arc::default();
         let key = |provider, id| Fake {
             tried: Arc::clone(&tried),
+            wrapped: Some("enc"),
             ..fake(provider, id)
         };
         let keys = [
@@ -507,20 +532,49 @@ mod tests {
             groups: vec![group(keys)],
             threshold: 0,
         };
-        let mut none = AgeIdentities::default();
-        assert!(
-            groups
-                .unwrap_data_key(&DEFAULT_ORDER, Unlocker::new(&mut none))
-                .is_err()
-        );
-        assert_eq!(*tried.lock().expect("lock"), ["a1", "a2", "p1", "k1", "k2"]);
-        tried.lock().expect("lock").clear();
-        assert!(
-            groups
-                .unwrap_data_key(&[""; 0], Unlocker::new(&mut none))
-                .is_err()
-        );
-        assert_eq!(*tried.lock().expect("lock"), ["k1", "p1", "k2", "a1", "a2"]);
+        let in_vain = InVain(Arc::clone(&tried));
+        let order = |order: &[&str]| {
+            tried.lock().expect("lock").clear();
+            let mut none = AgeIdentities::default();
+            let unlocker = Unlocker {
+                services: &[&in_vain],
+                ..Unlocker::new(&mut none)
+            };
+            assert!(groups.unwrap_data_key(order, unlocker).is_err());
+            tried.lock().expect("lock").join(" ")
+        };
+        assert_eq!(order(&DEFAULT_ORDER), "a1 a2 p1 k1+k2");
+        assert_eq!(order(&[]), "p1 a1 a2 k1+k2");
+        assert_eq!(order(&["kms", "age"]), "k1 k2 a1 a2 p1");
+    }
+
+    /// A service for keys of services that never opens any.
+    struct InVain(Arc<Mutex<Vec<String>>>);
+
+    impl Service for InVain {
+        fn serves(&self, address: &Address) -> bool {
+            address.id().starts_with('k')
+        }
+
+        fn wrap(&self, _: &[WrapRequest<'_>]) -> Vec<Result<Wrapped, ServiceError>> {
+            Vec::new()
+        }
+
+        fn unwrap(
+            &self,
+            requests: &[UnwrapRequest],
+            _: Wanted,
+        ) -> Vec<Result<Zeroizing<Vec<u8>>, ServiceError>> {
+            let ids: Vec<_> = requests
+                .iter()
+                .map(|request| request.address.id())
+                .collect();
+            self.0.lock().expect("lock").push(ids.join("+"));
+            requests
+                .iter()
+                .map(|_| Err(ServiceError::new("no")))
+                .collect()
+        }
     }
 
     #[test]

@@ -614,12 +614,10 @@ fn flags_without_effect_are_said() {
             "--aws-profile",
             "me",
             "--encryption-context=a:b",
-            "--enable-local-keyservice=false",
             "f.yaml",
         ])
-        .expect_stderr_has("--aws-profile: only AWS keys have one")
-        .expect_stderr_has("--encryption-context: only AWS keys have one")
-        .expect_stderr_has("--enable-local-keyservice=false: this version asks no key services")
+        .expect_stderr_has("--aws-profile: no AWS key is named")
+        .expect_stderr_has("--encryption-context: no AWS key is named")
         .run();
     sandbox
         .bulla(["rotate", "-i", "--encryption-context", "a:b", "f.yaml"])

@@ -4,7 +4,7 @@
 use crate::support::cloud::Cloud;
 use crate::support::http::{HttpReply, HttpRequest, HttpServer};
 use crate::support::{Case, Sandbox, age_key, line_of};
-use aes_gcm::aead::{Aead, KeyInit};
+use aes_gcm::aead::{AeadInOut, KeyInit};
 use aes_gcm::{Aes256Gcm, Nonce};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -141,21 +141,26 @@ fn kms(host: &str, request: &HttpRequest) -> HttpReply {
     };
     match verb {
         "encrypt-data" => {
-            let sealed = cipher
-                .encrypt(&nonce, text("plain_text").as_slice())
-                .expect("sealed");
+            let mut sealed = text("plain_text");
+            let tag = cipher.encrypt_inout_detached(&nonce, b"", sealed.as_mut_slice().into());
+            sealed.extend_from_slice(&tag.expect("sealed"));
             HttpReply::json(
                 200,
                 &json!({"key_id": ID, "cipher_text": STANDARD.encode(sealed)}),
             )
         }
-        "decrypt-data" => match cipher.decrypt(&nonce, text("cipher_text").as_slice()) {
-            Ok(plain) => {
-                let plain = STANDARD.encode(plain);
-                HttpReply::json(200, &json!({"key_id": ID, "plain_text": plain}))
+        "decrypt-data" => {
+            let mut sealed = text("cipher_text");
+            let tag = sealed.split_off(sealed.len().saturating_sub(16));
+            let tag = tag.as_slice().try_into().unwrap_or_default();
+            let opened =
+                cipher.decrypt_inout_detached(&nonce, b"", sealed.as_mut_slice().into(), &tag);
+            if opened.is_err() {
+                return refused(400, "KMS.0308", "Invalid parameter.");
             }
-            Err(_) => refused(400, "KMS.0308", "Invalid parameter."),
-        },
+            let plain = STANDARD.encode(sealed);
+            HttpReply::json(200, &json!({"key_id": ID, "plain_text": plain}))
+        }
         _ => refused(400, "KMS.0201", "Invalid request URL."),
     }
 }

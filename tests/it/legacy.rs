@@ -49,10 +49,14 @@ fn flags_in_every_spelling() {
             "f.yaml",
         ],
         &["-d", "--extract", "[\"b\"]", "--", "f.yaml"],
-        &["--verbose", "-d", "--extract", "[\"b\"]", "f.yaml"],
     ] {
         sandbox.bulla(args).expect_stdout("two").run();
     }
+    sandbox
+        .bulla(["--verbose", "-d", "--extract", "[\"b\"]", "f.yaml"])
+        .expect_stdout("two")
+        .expect_stderr_has("f.yaml: opened by")
+        .run();
 }
 
 #[test]

@@ -52,4 +52,5 @@ mod toml;
 mod trees;
 mod unset;
 mod updatekeys;
+mod vault;
 mod why;

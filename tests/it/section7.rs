@@ -165,8 +165,17 @@ fn no_08_a_key_that_fails_fails_the_whole() {
         .run();
     let arn = "arn:aws:kms:eu-west-1:1:key/k";
     sandbox
-        .bulla(["groups", "add", "-i", "-f", "f.yaml", "--kms", arn])
-        .expect_stderr_has("not supported by this build")
+        .bulla([
+            "groups",
+            "add",
+            "--offline",
+            "-i",
+            "-f",
+            "f.yaml",
+            "--kms",
+            arn,
+        ])
+        .expect_stderr_has("not asked (--offline)")
         .status(1)
         .run();
     assert_eq!(sandbox.read("f.yaml"), before);
@@ -681,6 +690,32 @@ fn no_40_blanks_around_an_identity_are_no_matter() {
             .expect_stdout("a: 1\n")
             .run();
     }
+}
+
+#[test]
+fn no_41_verbose_says_what_counts_and_never_a_value() {
+    let sandbox = Sandbox::new();
+    let recipient = age_key("alice").recipient;
+    let config = format!("creation_rules:\n- path_regex: x\n- age: {recipient}\n");
+    sandbox
+        .file(".sops.yaml", config)
+        .file("f.yaml", "a: hunter2\n");
+    sandbox
+        .bulla(["encrypt", "-i", "--verbose", "f.yaml"])
+        .expect_stderr_has(".sops.yaml: creation rule 2 counts")
+        .run();
+    let said = sandbox
+        .bulla(["set", "--verbose", "f.yaml", "[\"a\"]", "\"hunter3\""])
+        .expect_stderr_has(&format!("f.yaml: opened by {recipient}"))
+        .run()
+        .stderr;
+    assert!(!said.contains("hunter"), "{said}");
+    let said = sandbox
+        .bulla(["decrypt", "f.yaml"])
+        .any_stdout()
+        .run()
+        .stderr;
+    assert_eq!(said, "");
 }
 
 #[test]

@@ -56,6 +56,7 @@ pub fn builder() -> ClientBuilder {
 /// # Errors
 /// Where it cannot be made: certificates that are none, mostly.
 pub fn build(builder: ClientBuilder) -> Result<Client, ServiceError> {
+    super::use_ring();
     let client = builder.build();
     client.map_err(|error| ServiceError::new(format!("cannot make a client: {}", chain(&error))))
 }

@@ -13,12 +13,15 @@ mod limits;
 mod metadata;
 #[cfg(any(feature = "azure", feature = "huawei"))]
 mod once;
+#[cfg(feature = "vault")]
+mod vault;
 
 pub use http::Http;
 
 use super::Context;
 use super::environment::Environment;
 use crate::keys::{Address, Service, ServiceError, UnwrapRequest, Wanted, WrapRequest, Wrapped};
+use clap::ArgMatches;
 use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use limits::within;
@@ -36,9 +39,21 @@ pub struct Clients {
     azure: azure::State,
     #[cfg(feature = "huawei")]
     huawei: huawei::State,
+    #[cfg(feature = "vault")]
+    vault: vault::Vault,
 }
 
 impl Clients {
+    /// None yet, for a run with this command line.
+    #[must_use]
+    pub fn new(matches: &ArgMatches) -> Self {
+        Self {
+            #[cfg(feature = "vault")]
+            vault: vault::Vault::new(vault::named(matches)),
+            ..Self::default()
+        }
+    }
+
     /// Runs what waits for the network, on this thread.
     ///
     /// # Errors
@@ -55,9 +70,13 @@ impl Clients {
     }
 }
 
-fn runtime() -> Result<Runtime, ServiceError> {
-    // every client takes the provider that the process has; that there is one already is fine
+/// Makes ring the cryptography of every TLS client in this process; the first call counts.
+pub fn use_ring() {
     let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+fn runtime() -> Result<Runtime, ServiceError> {
+    use_ring();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -92,6 +111,11 @@ impl<'c> Providers<'c> {
                 Address::AzureKv(key) => self.azure().wrap(key, part).await,
                 #[cfg(feature = "huawei")]
                 Address::Hckms(id) => self.huawei().wrap(id, part).await,
+                #[cfg(feature = "vault")]
+                Address::HcVault(key) => {
+                    let vault = &self.clients.vault;
+                    vault.wrap(self.environment, key, part).await
+                }
                 _ => Err(not_built_in(address)),
             }
         })
@@ -111,6 +135,11 @@ impl<'c> Providers<'c> {
                 Address::AzureKv(key) => self.azure().unwrap(key, enc).await,
                 #[cfg(feature = "huawei")]
                 Address::Hckms(id) => self.huawei().unwrap(id, enc).await,
+                #[cfg(feature = "vault")]
+                Address::HcVault(key) => {
+                    let vault = &self.clients.vault;
+                    vault.unwrap(self.environment, key, enc).await
+                }
                 _ => Err(not_built_in(address)),
             }
         })
@@ -137,17 +166,18 @@ impl<'c> Providers<'c> {
     }
 }
 
-/// Keys that are used on this machine, and those whose client was left out of the build.
+/// The client was left out of the build.
 fn not_built_in(address: &Address) -> ServiceError {
     let provider = address.provider();
-    if matches!(provider, "age" | "pgp") {
-        return ServiceError::new(format!("there is no service to ask for {provider} keys"));
-    }
     ServiceError::new(format!("this build has no client for {provider} keys"))
         .hint("the features aws, gcp, azure, vault and huawei are on in ordinary builds")
 }
 
 impl Service for Providers<'_> {
+    fn serves(&self, address: &Address) -> bool {
+        !matches!(address, Address::Age(_) | Address::Pgp(_))
+    }
+
     fn wrap(&self, requests: &[WrapRequest<'_>]) -> Vec<Result<Wrapped, ServiceError>> {
         let all = join_all(requests.iter().map(|request| self.wrap_one(request)));
         let answers = self.clients.block_on(all);

@@ -8,6 +8,7 @@ mod data;
 mod gnupg;
 pub(crate) mod http;
 mod keys;
+pub(crate) mod openbao;
 mod peers;
 mod sandbox;
 pub(crate) mod servers;

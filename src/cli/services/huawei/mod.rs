@@ -110,12 +110,11 @@ impl<'c> HuaweiKms<'c> {
         let endpoint = Endpoint::of_kms(region, self.environment)?;
         let find = credentials::find(self.environment);
         let credentials = self.state.credentials.answer((), find).await?;
-        let project = match &credentials.project {
-            Some(project) => project.clone(),
-            None => {
-                let find = self.project(region, &credentials);
-                self.state.projects.answer(region.to_owned(), find).await?
-            }
+        let project = if let Some(project) = &credentials.project {
+            project.clone()
+        } else {
+            let find = self.project(region, &credentials);
+            self.state.projects.answer(region.to_owned(), find).await?
         };
         let body = Zeroizing::new(body.to_string());
         let question = Question {

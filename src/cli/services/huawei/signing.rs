@@ -100,7 +100,7 @@ mod tests {
             format!("{expected}5a2ce64c865e0e6046321c6f3d5a77ba8413eeaf355c3166c03d58d02ac79624")
         );
         assert_eq!(
-            signature("POST", "key=value", r#"{"Name":"test","Id":1}"#),
+            signature("POST", "key=value", "{\"Name\":\"test\",\"Id\":1}\n"),
             format!("{expected}cecc2af119b18ab70b4d094c0750f3b42c02f254903179a0fc2cc72fc9db4f59")
         );
     }
