@@ -17,6 +17,7 @@ pub mod crypto;
 pub mod decrypt;
 pub mod document;
 pub mod encrypt;
+pub mod export;
 pub mod keys;
 pub mod metadata;
 pub mod store;

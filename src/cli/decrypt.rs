@@ -110,7 +110,10 @@ pub fn convert(context: &Context, input: &Input, document: Document) -> Outcome<
 
 /// Refuses keys that would be lost where all keys are strings: collections, and those that would
 /// become equal to another key of their mapping.
-fn check_keys(document: &Document) -> Result<(), EmitError> {
+///
+/// # Errors
+/// For the first such key.
+pub fn check_keys(document: &Document) -> Result<(), EmitError> {
     let is_other = |node: &Node| node.is_key && (node.kind, node.ty) != (Kind::Scalar, Type::Str);
     if !document.nodes.iter().any(is_other) {
         return Ok(());

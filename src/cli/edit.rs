@@ -329,7 +329,7 @@ impl Session<'_> {
             allow_nested: false,
             layout: self.layout(),
         };
-        let encrypted = save::seal(self.context, &name, self.store, document, sealing)?;
+        let encrypted = save::seal(self.context, Some(self.file), self.store, document, sealing)?;
         encrypt::say_clear(&name, document, &selection, encrypted.sealed);
         match &self.input {
             Some(input) => save::write_back(self.context, input, &encrypted.text),

@@ -99,6 +99,24 @@ variables! {
     HUAWEICLOUD_SDK_REGION_KMS_;
     /// `none`, or what stands for the metadata service of a cloud's machine.
     BULLA_METADATA_URL;
+    /// How GCP KMS is asked: `grpc` or `rest`.
+    SOPS_GCP_KMS_CLIENT_TYPE;
+    /// Where GCP KMS is, if not at Google's own address.
+    SOPS_GCP_KMS_ENDPOINT;
+    /// The universe of GCP KMS, if not googleapis.com.
+    SOPS_GCP_KMS_UNIVERSE_DOMAIN;
+    /// The universe of everything of Google Cloud.
+    GOOGLE_CLOUD_UNIVERSE_DOMAIN;
+    /// Credentials of Google Cloud: a path, or the JSON itself.
+    GOOGLE_CREDENTIALS;
+    /// An access token of Google Cloud.
+    GOOGLE_OAUTH_ACCESS_TOKEN;
+    /// A file with credentials of Google Cloud.
+    GOOGLE_APPLICATION_CREDENTIALS;
+    /// The project that requests to Google Cloud are counted to.
+    GOOGLE_CLOUD_QUOTA_PROJECT;
+    /// The certificates to trust for AWS, instead of those of the system.
+    AWS_CA_BUNDLE;
     /// The configuration file (`--config`).
     SOPS_CONFIG;
     /// Which kinds of key are tried first (`--decryption-order`).
@@ -191,12 +209,18 @@ variables! {
     BULLA_EDITOR_RAW;
     /// `1`: refuse to decrypt for an editor where there is no memory-backed directory.
     BULLA_REQUIRE_RAM;
+    /// The file that collects variables for the steps that follow, in GitHub Actions.
+    GITHUB_ENV;
+    /// The file that collects the outputs of a step, in GitHub Actions.
+    GITHUB_OUTPUT;
     /// Where programs are looked for; entries that are not absolute are passed over.
     PATH;
     /// The home directory.
     HOME;
     /// The home directory, on Windows.
     USERPROFILE;
+    /// The name of the user, on Windows.
+    USERNAME;
     /// The configuration directory, on Windows.
     APPDATA;
     /// The directory of local state, on Windows.
@@ -207,6 +231,8 @@ variables! {
     XDG_RUNTIME_DIR;
     /// The state directory instead of `~/.local/state`.
     XDG_STATE_HOME;
+    /// The name of this machine, on Windows.
+    COMPUTERNAME;
     /// The directory for temporary files.
     TMPDIR;
     /// Not empty: no colour.

@@ -2,6 +2,7 @@
 
 mod agent;
 mod args;
+mod audit;
 mod completion;
 mod config;
 mod configuration;
@@ -15,8 +16,10 @@ mod exec;
 mod exec_env;
 mod exec_file;
 mod explain;
+mod export;
 mod failure;
 mod filestatus;
+mod gather;
 pub mod gpg;
 mod groups;
 pub mod identities;
@@ -90,6 +93,7 @@ enum Command {
     Filestatus(filestatus::Filestatus),
     ExecEnv(Box<exec_env::ExecEnv>),
     ExecFile(Box<exec_file::ExecFile>),
+    Export(Box<export::Export>),
     Init(init::Init),
     Keygen(init::Keygen),
     Explain(Box<explain::Explain>),
@@ -106,6 +110,8 @@ pub(crate) struct Context {
     environment: Environment,
     /// What master keys yielded in this run: nobody is asked for the same twice.
     opened: RefCell<Opened>,
+    /// Where is written what this run does with secrets.
+    audit: audit::Audit,
     /// What was made for the network in this run.
     #[cfg(feature = "net")]
     clients: services::Clients,
@@ -223,12 +229,14 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome<ExitCode> {
         global: cli.global,
         environment: Environment::of_process(),
         opened: RefCell::default(),
+        audit: audit::Audit::default(),
         #[cfg(feature = "net")]
         clients: services::Clients::new(&matches),
     };
     let done = match cli.command {
         Command::ExecEnv(command) => return command.run(&context),
         Command::ExecFile(command) => return command.run(&context),
+        Command::Export(command) => command.run(&context),
         Command::Encrypt(command) => command.run(&context),
         Command::Decrypt(command) => command.run(&context),
         Command::Edit(command) => command.run(&context),

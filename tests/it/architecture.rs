@@ -4,7 +4,7 @@ use crate::support::repository;
 use std::path::{Path, PathBuf};
 
 /// The layers of the library, each of which may name only those before it.
-const LAYERS: [&str; 11] = [
+const LAYERS: [&str; 12] = [
     "document",
     "store",
     "crypto",
@@ -14,6 +14,7 @@ const LAYERS: [&str; 11] = [
     "decrypt",
     "change",
     "variables",
+    "export",
     "config",
     "cli",
 ];

@@ -61,7 +61,7 @@ fn refusal(status: u16, code: &str, message: &str, inner: Option<&str>) -> HttpR
 
 /// A vault: `/keys/NAME`, `/keys/NAME/VERSION/encrypt` and `decrypt`.
 fn vault(host: &str, request: &HttpRequest) -> HttpReply {
-    let authority = if host.ends_with(".cn") {
+    let authority = if domain(host) == "vault.azure.cn" {
         "https://login.chinacloudapi.cn"
     } else {
         "https://login.microsoftonline.com"
@@ -508,62 +508,106 @@ fn an_address_in_a_file_does_not_get_a_token_that_is_not_its_own() {
     assert_eq!(cloud.connected(), [""; 0], "nobody was asked");
 }
 
+/// Vaults that refuse what is asked with a token, each in the way that its name says.
+fn refusing(host: &str, request: &HttpRequest) -> Option<HttpReply> {
+    let is_open = !request.header("authorization").is_empty();
+    if !is_open || host == "login.microsoftonline.com" {
+        return None;
+    }
+    let policy = "The user, group or application 'appid=1' does not have keys decrypt \
+                      permission on key vault 'v;location=eastus'.";
+    let rbac = "Caller is not authorized to perform action on resource.\r\nCaller: appid=1\r\n\
+                    Action: 'Microsoft.KeyVault/vaults/keys/decrypt/action'\r\n";
+    let firewall = "Client address is not authorized and caller is not a trusted service.";
+    let issuer = "AKV10032: Invalid issuer. Expected one of https://sts.windows.net/x/";
+    Some(match host.split('.').next()? {
+        "policy" => refusal(403, "Forbidden", policy, Some("AccessDenied")),
+        "rbac" => refusal(403, "Forbidden", rbac, Some("ForbiddenByRbac")),
+        "disabled" => refusal(
+            403,
+            "Forbidden",
+            "Operation decrypt is not allowed on a disabled key.",
+            Some("KeyDisabled"),
+        ),
+        "expired" => refusal(
+            403,
+            "Forbidden",
+            "Operation decrypt is not allowed on an expired key.",
+            None,
+        ),
+        "firewall" => refusal(403, "Forbidden", firewall, Some("ForbiddenByFirewall")),
+        "gone" => refusal(
+            404,
+            "KeyNotFound",
+            "A key with (name/id) k was not found.",
+            None,
+        ),
+        "tenant" => refusal(401, "Unauthorized", issuer, None),
+        "stale" => refusal(
+            401,
+            "Unauthorized",
+            "[TokenExpired] Error validating token.",
+            None,
+        ),
+        "wrong" => refusal(400, "BadParameter", "The parameter is incorrect.", None),
+        "ill" => refusal(503, "ServiceUnavailable", "no", None).with("Retry-After", "0"),
+        "busy" => refusal(429, "Throttled", "too many", None).with("Retry-After", "0"),
+        "echo" => refusal(
+            400,
+            "BadParameter",
+            &String::from_utf8_lossy(&request.body),
+            None,
+        ),
+        "odd" => HttpReply::json(200, &json!({"value": 7})),
+        _ => return None,
+    })
+}
+
+/// What is said of each, and what to do.
+const REFUSALS: &[(&str, &[&str])] = &[
+    (
+        "policy",
+        &[
+            "does not have keys decrypt permission",
+            "permission `decrypt`",
+        ],
+    ),
+    (
+        "rbac",
+        &[
+            "ForbiddenByRbac",
+            "missing:",
+            "Key Vault Crypto User",
+            "keys/decrypt/action",
+        ],
+    ),
+    (
+        "disabled",
+        &["KeyDisabled", "enable this version of the key"],
+    ),
+    (
+        "expired",
+        &["expired key", "a version of the key that is valid"],
+    ),
+    (
+        "firewall",
+        &["ForbiddenByFirewall", "lets nobody in from this network"],
+    ),
+    ("gone", &["404", "KeyNotFound", "az keyvault key recover"]),
+    ("tenant", &["AKV10032", "another tenant", "AZURE_TENANT_ID"]),
+    ("stale", &["TokenExpired", "az login"]),
+    (
+        "wrong",
+        &["The parameter is incorrect", "wrapped by this version"],
+    ),
+    ("ill", &["503", "a fault of the service"]),
+    ("busy", &["429", "Throttled", "too many requests at a time"]),
+    ("odd", &["not what a vault answers"]),
+];
+
 #[test]
 fn what_a_vault_refuses_is_said_with_what_to_do() {
-    let tries = |host: &str, request: &HttpRequest| {
-        let is_open = !request.header("authorization").is_empty();
-        if !is_open || host == "login.microsoftonline.com" {
-            return None;
-        }
-        let policy = "The user, group or application 'appid=1' does not have keys decrypt \
-                      permission on key vault 'v;location=eastus'.";
-        let rbac = "Caller is not authorized to perform action on resource.\r\nCaller: appid=1\r\n\
-                    Action: 'Microsoft.KeyVault/vaults/keys/decrypt/action'\r\n";
-        let firewall = "Client address is not authorized and caller is not a trusted service.";
-        let issuer = "AKV10032: Invalid issuer. Expected one of https://sts.windows.net/x/";
-        Some(match host.split('.').next()? {
-            "policy" => refusal(403, "Forbidden", policy, Some("AccessDenied")),
-            "rbac" => refusal(403, "Forbidden", rbac, Some("ForbiddenByRbac")),
-            "disabled" => refusal(
-                403,
-                "Forbidden",
-                "Operation decrypt is not allowed on a disabled key.",
-                Some("KeyDisabled"),
-            ),
-            "expired" => refusal(
-                403,
-                "Forbidden",
-                "Operation decrypt is not allowed on an expired key.",
-                None,
-            ),
-            "firewall" => refusal(403, "Forbidden", firewall, Some("ForbiddenByFirewall")),
-            "gone" => refusal(
-                404,
-                "KeyNotFound",
-                "A key with (name/id) k was not found.",
-                None,
-            ),
-            "tenant" => refusal(401, "Unauthorized", issuer, None),
-            "stale" => refusal(
-                401,
-                "Unauthorized",
-                "[TokenExpired] Error validating token.",
-                None,
-            ),
-            "wrong" => refusal(400, "BadParameter", "The parameter is incorrect.", None),
-            "ill" => refusal(503, "ServiceUnavailable", "no", None).with("Retry-After", "0"),
-            "busy" => refusal(429, "Throttled", "too many", None).with("Retry-After", "0"),
-            "echo" => refusal(
-                400,
-                "BadParameter",
-                &String::from_utf8_lossy(&request.body),
-                None,
-            ),
-            "odd" => HttpReply::json(200, &json!({"value": 7})),
-            _ => return None,
-        })
-    };
-    let cloud = cloud_but(tries);
+    let cloud = cloud_but(refusing);
     let sandbox = encrypted(&cloud, &format!("{KEY}/{NOW}"));
     let genuine = sandbox.read_text("f.yaml");
     let opened = |name: &str| {
@@ -572,46 +616,7 @@ fn what_a_vault_refuses_is_said_with_what_to_do() {
         let case = with_secret(&cloud, sandbox.bulla(["decrypt", "f.yaml"]));
         failed(&case)
     };
-    for (name, fragments) in [
-        (
-            "policy",
-            &[
-                "does not have keys decrypt permission",
-                "permission `decrypt`",
-            ][..],
-        ),
-        (
-            "rbac",
-            &[
-                "ForbiddenByRbac",
-                "missing:",
-                "Key Vault Crypto User",
-                "keys/decrypt/action",
-            ],
-        ),
-        (
-            "disabled",
-            &["KeyDisabled", "enable this version of the key"],
-        ),
-        (
-            "expired",
-            &["expired key", "a version of the key that is valid"],
-        ),
-        (
-            "firewall",
-            &["ForbiddenByFirewall", "lets nobody in from this network"],
-        ),
-        ("gone", &["404", "KeyNotFound", "az keyvault key recover"]),
-        ("tenant", &["AKV10032", "another tenant", "AZURE_TENANT_ID"]),
-        ("stale", &["TokenExpired", "az login"]),
-        (
-            "wrong",
-            &["The parameter is incorrect", "wrapped by this version"],
-        ),
-        ("ill", &["503", "a fault of the service"]),
-        ("busy", &["429", "Throttled", "too many requests at a time"]),
-        ("odd", &["not what a vault answers"]),
-    ] {
+    for (name, fragments) in REFUSALS {
         let text = opened(name);
         says(&text, fragments);
         let host = format!("https://{name}.vault.azure.net/keys/k/{NOW}: FAILED");
@@ -620,15 +625,21 @@ fn what_a_vault_refuses_is_said_with_what_to_do() {
         let times = told
             .iter()
             .filter(|line| line.contains("/decrypt?") && line.ends_with('+'));
-        let expected = if ["ill", "busy"].contains(&name) {
-            4
-        } else {
-            1
-        };
+        let expected = if ["ill", "busy"].contains(name) { 4 } else { 1 };
         assert_eq!(times.count(), expected, "{name}: {told:#?}");
     }
-    // a vault that repeats what it was sent
-    let text = opened("echo");
+}
+
+#[test]
+fn a_vault_that_repeats_what_it_was_sent_is_not_quoted() {
+    let cloud = cloud_but(refusing);
+    let sandbox = encrypted(&cloud, &format!("{KEY}/{NOW}"));
+    let genuine = sandbox.read_text("f.yaml");
+    sandbox.file(
+        "f.yaml",
+        genuine.replace("https://v.vault", "https://echo.vault"),
+    );
+    let text = failed(&with_secret(&cloud, sandbox.bulla(["decrypt", "f.yaml"])));
     says(&text, &["not shown"]);
     let enc = line_of(&genuine, "enc:")
         .split_once("enc: ")

@@ -11,6 +11,8 @@ mod support;
 mod age;
 mod agent;
 mod architecture;
+mod audit;
+mod aws;
 #[cfg(feature = "azure")]
 mod azure;
 mod binary;
@@ -26,7 +28,10 @@ mod encrypt;
 mod exec_env;
 mod exec_file;
 mod explain;
+mod export;
 mod filestatus;
+#[cfg(feature = "gcp")]
+mod gcp;
 mod goldens;
 mod groups;
 mod hcl;

@@ -3,8 +3,12 @@
 
 #[cfg(any(feature = "azure", feature = "huawei"))]
 mod answers;
+#[cfg(feature = "aws")]
+mod aws;
 #[cfg(feature = "azure")]
 mod azure;
+#[cfg(feature = "gcp")]
+mod gcp;
 mod http;
 #[cfg(feature = "huawei")]
 mod huawei;
@@ -30,15 +34,23 @@ use std::future::Future;
 use tokio::runtime::Runtime;
 use zeroize::Zeroizing;
 
+/// What waits for the network, once something does.
+#[derive(Default)]
+struct Waiting(OnceCell<Runtime>);
+
 /// What was made for the network in this run.
 #[derive(Default)]
 pub struct Clients {
-    runtime: OnceCell<Runtime>,
+    runtime: Waiting,
     http: Http,
     #[cfg(feature = "azure")]
     azure: azure::State,
     #[cfg(feature = "huawei")]
     huawei: huawei::State,
+    #[cfg(feature = "gcp")]
+    gcp: gcp::GcpKms,
+    #[cfg(feature = "aws")]
+    aws: aws::Aws,
     #[cfg(feature = "vault")]
     vault: vault::Vault,
 }
@@ -59,14 +71,23 @@ impl Clients {
     /// # Errors
     /// Where the system gives no means to wait.
     pub fn block_on<F: Future>(&self, future: F) -> Result<F::Output, ServiceError> {
-        let runtime = match self.runtime.get() {
+        let runtime = match self.runtime.0.get() {
             Some(runtime) => runtime,
             None => {
                 let made = runtime()?;
-                self.runtime.get_or_init(|| made)
+                self.runtime.0.get_or_init(|| made)
             }
         };
         Ok(runtime.block_on(future))
+    }
+}
+
+impl Drop for Waiting {
+    /// Waits for nothing that still asks for the address of a host: that may take half a minute.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
@@ -111,6 +132,13 @@ impl<'c> Providers<'c> {
                 Address::AzureKv(key) => self.azure().wrap(key, part).await,
                 #[cfg(feature = "huawei")]
                 Address::Hckms(id) => self.huawei().wrap(id, part).await,
+                #[cfg(feature = "gcp")]
+                Address::GcpKms(id) => {
+                    let (gcp, http) = (&self.clients.gcp, &self.clients.http);
+                    gcp.wrap(self.environment, http, id, part).await
+                }
+                #[cfg(feature = "aws")]
+                Address::Kms(key) => self.clients.aws.wrap(self.environment, key, part).await,
                 #[cfg(feature = "vault")]
                 Address::HcVault(key) => {
                     let vault = &self.clients.vault;
@@ -135,6 +163,13 @@ impl<'c> Providers<'c> {
                 Address::AzureKv(key) => self.azure().unwrap(key, enc).await,
                 #[cfg(feature = "huawei")]
                 Address::Hckms(id) => self.huawei().unwrap(id, enc).await,
+                #[cfg(feature = "gcp")]
+                Address::GcpKms(id) => {
+                    let (gcp, http) = (&self.clients.gcp, &self.clients.http);
+                    gcp.unwrap(self.environment, http, id, enc).await
+                }
+                #[cfg(feature = "aws")]
+                Address::Kms(key) => self.clients.aws.unwrap(self.environment, key, enc).await,
                 #[cfg(feature = "vault")]
                 Address::HcVault(key) => {
                     let vault = &self.clients.vault;
