@@ -2,6 +2,7 @@
 
 use crate::support::{Audited, Case, Postgres, Sandbox, age_key, repository, servers::free_port};
 use serde_json::Value;
+use std::net::TcpListener;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 
 const PLAIN: &str = "a: value-one\nb: 2\n";
@@ -316,8 +317,15 @@ fn nothing_happens_where_the_log_is_broken() {
         "backends: {{postgres: [{{connection_string: \"postgres://u:hunter2@127.0.0.1:{}/d\"}}]}}",
         free_port()
     );
+    // takes connections, and says nothing
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silence = format!(
+        "backends: {{postgres: [{{connection_string: \"connect_timeout=1 host=127.0.0.1 port={}\"}}]}}",
+        silent.local_addr().unwrap().port()
+    );
     let broken = [
         (&*down, "Connection refused"),
+        (&*silence, "no answer within 1 seconds"),
         (
             "backends: {file: [{path: /no/such/folder/log}]}",
             "cannot append to /no/such/folder/log",
