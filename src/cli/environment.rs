@@ -63,6 +63,24 @@ variables! {
     SOPS_VAULT_URIS;
     /// Huawei Cloud KMS keys, comma separated (`--hckms`).
     SOPS_HUAWEICLOUD_KMS_IDS;
+    /// How GCP KMS is asked: `grpc` or `rest`.
+    SOPS_GCP_KMS_CLIENT_TYPE;
+    /// Where GCP KMS is, if not at Google's own address.
+    SOPS_GCP_KMS_ENDPOINT;
+    /// The universe of GCP KMS, if not googleapis.com.
+    SOPS_GCP_KMS_UNIVERSE_DOMAIN;
+    /// The universe of everything of Google Cloud.
+    GOOGLE_CLOUD_UNIVERSE_DOMAIN;
+    /// Credentials of Google Cloud: a path, or the JSON itself.
+    GOOGLE_CREDENTIALS;
+    /// An access token of Google Cloud.
+    GOOGLE_OAUTH_ACCESS_TOKEN;
+    /// A file with credentials of Google Cloud.
+    GOOGLE_APPLICATION_CREDENTIALS;
+    /// The project that requests to Google Cloud are counted to.
+    GOOGLE_CLOUD_QUOTA_PROJECT;
+    /// The certificates to trust for AWS, instead of those of the system.
+    AWS_CA_BUNDLE;
     /// The configuration file (`--config`).
     SOPS_CONFIG;
     /// Which kinds of key are tried first (`--decryption-order`).
@@ -165,6 +183,8 @@ variables! {
     HOME;
     /// The home directory, on Windows.
     USERPROFILE;
+    /// The name of the user, on Windows.
+    USERNAME;
     /// The configuration directory, on Windows.
     APPDATA;
     /// The directory of local state, on Windows.
@@ -175,6 +195,8 @@ variables! {
     XDG_RUNTIME_DIR;
     /// The state directory instead of `~/.local/state`.
     XDG_STATE_HOME;
+    /// The name of this machine, on Windows.
+    COMPUTERNAME;
     /// The directory for temporary files.
     TMPDIR;
     /// Not empty: no colour.

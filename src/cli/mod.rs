@@ -2,6 +2,7 @@
 
 mod agent;
 mod args;
+mod audit;
 mod completion;
 mod config;
 mod configuration;
@@ -28,6 +29,7 @@ mod keyflags;
 mod keyring;
 mod legacy;
 pub mod lock;
+mod merge;
 mod names;
 mod original;
 pub mod output;
@@ -37,6 +39,7 @@ pub mod process;
 pub mod prompt;
 mod rekey;
 mod replacement;
+mod resolve;
 mod reuse;
 mod rotate;
 mod save;
@@ -98,6 +101,8 @@ enum Command {
     Explain(Box<explain::Explain>),
     Why(why::Why),
     Config(config::Config),
+    Merge(Box<merge::Merge>),
+    Resolve(Box<resolve::Resolve>),
     Completion(completion::Completion),
 }
 
@@ -109,6 +114,8 @@ pub(crate) struct Context {
     environment: Environment,
     /// What master keys yielded in this run: nobody is asked for the same twice.
     opened: RefCell<Opened>,
+    /// Where is written what this run does with secrets.
+    audit: audit::Audit,
     /// What was made for the network in this run.
     #[cfg(feature = "net")]
     clients: services::Clients,
@@ -226,6 +233,7 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome<ExitCode> {
         global: cli.global,
         environment: Environment::of_process(),
         opened: RefCell::default(),
+        audit: audit::Audit::default(),
         #[cfg(feature = "net")]
         clients: services::Clients::new(&matches),
     };
@@ -247,6 +255,8 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome<ExitCode> {
         Command::Explain(command) => command.run(&context),
         Command::Why(command) => command.run(&context),
         Command::Config(command) => command.run(&context),
+        Command::Merge(command) => return command.run(&context),
+        Command::Resolve(command) => command.run(&context),
         Command::Completion(command) => command.run(),
     };
     done.map(|()| ExitCode::SUCCESS)

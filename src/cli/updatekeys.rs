@@ -5,7 +5,7 @@ use super::configuration;
 use super::encrypt::SealingFlags;
 use super::failure::{Failure, Outcome, Status, note};
 use super::input::{Input, Purpose};
-use super::keyring::Keyring;
+use super::keyring::{Keyring, Opening};
 use super::names::Names;
 use super::rekey::Rekeying;
 use super::{Context, output, prompt, save, unlock};
@@ -85,7 +85,7 @@ impl Updatekeys {
         if !self.confirmed(&input.name, &metadata.keys, &wanted, &names)? {
             return Ok(());
         }
-        let data_key = keyring.data_key(&input.name, &metadata.keys)?;
+        let data_key = keyring.data_key(input.file.as_deref(), &metadata.keys, Opening::Rekey)?;
         let removed = removes(&metadata.keys, &wanted);
         let rekeying = Rekeying {
             context,

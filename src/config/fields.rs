@@ -99,7 +99,7 @@ fn hint(expected: &str, found: &str) -> &'static str {
 }
 
 impl ConfigError {
-    pub(super) fn new(place: Place, problem: impl Into<Problem>) -> Self {
+    pub(crate) fn new(place: Place, problem: impl Into<Problem>) -> Self {
         Self {
             file: PathBuf::new(),
             place,
@@ -107,7 +107,7 @@ impl ConfigError {
         }
     }
 
-    pub(super) fn in_file(mut self, file: &Path) -> Self {
+    pub(crate) fn in_file(mut self, file: &Path) -> Self {
         file.clone_into(&mut self.file);
         self
     }
@@ -151,14 +151,14 @@ thread_local! {
 }
 
 /// The entries of a mapping that have not been asked for yet.
-pub(super) struct Fields<'d> {
+pub(crate) struct Fields<'d> {
     place: Place,
     entries: Vec<(&'d [u8], &'d Data)>,
 }
 
 impl<'d> Fields<'d> {
     /// The entries of `data`, those of merge keys (`<<`) behind its own.
-    pub(super) fn new(data: &'d Data, place: Place) -> Read<Self> {
+    pub(crate) fn new(data: &'d Data, place: Place) -> Read<Self> {
         let Data::Map(own) = data else {
             return Err(mistyped(data, place, "a mapping"));
         };
@@ -182,7 +182,7 @@ impl<'d> Fields<'d> {
     }
 
     /// The value of `name`; a null is no value.
-    pub(super) fn take(&mut self, name: &str) -> Option<&'d Data> {
+    pub(crate) fn take(&mut self, name: &str) -> Option<&'d Data> {
         #[cfg(test)]
         ASKED.with_borrow_mut(|asked| asked.push(self.place(name).0));
         let at = self
@@ -194,7 +194,7 @@ impl<'d> Fields<'d> {
     }
 
     /// Where `name` stands.
-    pub(super) fn place(&self, name: &str) -> Place {
+    pub(crate) fn place(&self, name: &str) -> Place {
         self.place.key(name)
     }
 
@@ -204,7 +204,7 @@ impl<'d> Fields<'d> {
     }
 
     /// A text; empty counts as none.
-    pub(super) fn text(&mut self, name: &str) -> Read<Option<&'d str>> {
+    pub(crate) fn text(&mut self, name: &str) -> Read<Option<&'d str>> {
         let place = self.place(name);
         let text = self
             .take(name)
@@ -253,13 +253,13 @@ impl<'d> Fields<'d> {
     }
 
     /// A list, each item with its place.
-    pub(super) fn list(&mut self, name: &str) -> Read<Option<Vec<(&'d Data, Place)>>> {
+    pub(crate) fn list(&mut self, name: &str) -> Read<Option<Vec<(&'d Data, Place)>>> {
         let place = self.place(name);
         self.take(name).map(|value| list(value, &place)).transpose()
     }
 
     /// A mapping.
-    pub(super) fn mapping(&mut self, name: &str) -> Read<Option<Fields<'d>>> {
+    pub(crate) fn mapping(&mut self, name: &str) -> Read<Option<Fields<'d>>> {
         let place = self.place(name);
         self.take(name)
             .map(|value| Fields::new(value, place))
@@ -282,7 +282,7 @@ impl<'d> Fields<'d> {
     }
 
     /// Tells the places of what has not been asked for.
-    pub(super) fn finish(self, unknown: &mut Vec<String>) {
+    pub(crate) fn finish(self, unknown: &mut Vec<String>) {
         for (key, _) in self.entries {
             unknown.push(self.place.key(&String::from_utf8_lossy(key)).0);
         }

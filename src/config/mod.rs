@@ -13,6 +13,7 @@ mod schema;
 
 pub use directory::{Directory, Named};
 pub use expand::Edit;
+pub(crate) use fields::Fields;
 pub use fields::{ConfigError, Place, Problem};
 pub use lint::secret_like;
 pub use paths::{candidates, clean, companion, subject};
@@ -20,7 +21,6 @@ pub use rule::{CIPHERS, Rule, RuleKey};
 pub use schema::schema;
 
 use crate::document::{Data, Type};
-use fields::Fields;
 use rule::Reader;
 use std::path::Path;
 

@@ -2,8 +2,9 @@
 //! The numbers are those of the list of faults that bulla was designed against; a missing number
 //! is about a format, a key service or a command that bulla does not have.
 
+use crate::support::http::{HttpReply, HttpServer};
 use crate::support::{
-    Gnupg, Sandbox, age_key, assert_same_data, line_of, strip_metadata, testdata, tokens,
+    Case, Gnupg, Sandbox, age_key, assert_same_data, line_of, strip_metadata, testdata, tokens,
 };
 
 fn alice() -> String {
@@ -322,6 +323,41 @@ fn no_15_dotenv_keeps_blank_lines_and_line_ends_and_refuses_what_it_cannot_hold(
     }
 }
 
+/// What a command tells KMS of AWS, which it asks once.
+fn kms_was_told(case: Case) -> serde_json::Value {
+    let server =
+        HttpServer::start(|_| HttpReply::json(200, &serde_json::json!({"CiphertextBlob": "AAAA"})));
+    case.env("AWS_ENDPOINT_URL", server.url())
+        .env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+        .env("AWS_SECRET_ACCESS_KEY", "example")
+        .run();
+    let asked = server.asked();
+    assert_eq!(asked.len(), 1);
+    asked[0].json()
+}
+
+#[test]
+fn no_17_an_encryption_context_reaches_keys_of_the_configuration() {
+    let sandbox = Sandbox::new();
+    let arn = "arn:aws:kms:eu-west-1:1:key/k";
+    sandbox.file(".sops.yaml", format!("creation_rules:\n  - kms: {arn}\n"));
+    let editor = sandbox.edit_script("echo 'a: 1' > \"$1\"");
+    for verb in [&["encrypt", "-i"][..], &["edit"]] {
+        sandbox.file("f.yaml", "a: 1\n");
+        if verb == ["edit"] {
+            std::fs::remove_file(sandbox.path("f.yaml")).unwrap();
+        }
+        let words = [verb, &["--encryption-context", "a:b", "f.yaml"]].concat();
+        let told = kms_was_told(sandbox.bulla(words).editor(&editor));
+        assert_eq!(told["EncryptionContext"], serde_json::json!({"a": "b"}));
+        let text = sandbox.read_text("f.yaml");
+        assert!(
+            text.contains("context:\n") && text.contains(" a: b\n"),
+            "{text}"
+        );
+    }
+}
+
 #[test]
 fn no_18_every_key_that_is_named_is_removed() {
     let sandbox = Sandbox::new();
@@ -637,6 +673,19 @@ fn no_36_nothing_behind_the_root_is_dropped() {
             .run();
         assert_eq!(sandbox.read_text("f.json"), text);
     }
+}
+
+#[test]
+fn no_37_a_context_without_a_value_is_no_panic() {
+    let sandbox = Sandbox::new();
+    let key = "{arn: \"arn:aws:kms:eu-west-1:1:key/k\", context: {a: ~, b: 1}}";
+    let rule = format!("creation_rules:\n  - key_groups:\n      - kms: [{key}]\n");
+    sandbox.file(".sops.yaml", rule).file("f.yaml", "a: 1\n");
+    sandbox
+        .bulla(["encrypt", "-i", "f.yaml"])
+        .expect_stderr_has("kms[0].context: expected a text, found nothing")
+        .status(1)
+        .run();
 }
 
 #[test]

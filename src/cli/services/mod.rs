@@ -1,6 +1,10 @@
 //! Services that hold master keys, and whoever else is asked over the network: one runtime, one
 //! client of each, made when something is first asked of it.
 
+#[cfg(feature = "aws")]
+mod aws;
+#[cfg(feature = "gcp")]
+mod gcp;
 mod http;
 mod limits;
 #[cfg(feature = "vault")]
@@ -20,11 +24,19 @@ use std::future::Future;
 use tokio::runtime::Runtime;
 use zeroize::Zeroizing;
 
+/// What waits for the network, once something does.
+#[derive(Default)]
+struct Waiting(OnceCell<Runtime>);
+
 /// What was made for the network in this run.
 #[derive(Default)]
 pub struct Clients {
-    runtime: OnceCell<Runtime>,
+    runtime: Waiting,
     http: Http,
+    #[cfg(feature = "gcp")]
+    gcp: gcp::GcpKms,
+    #[cfg(feature = "aws")]
+    aws: aws::Aws,
     #[cfg(feature = "vault")]
     vault: vault::Vault,
 }
@@ -45,14 +57,23 @@ impl Clients {
     /// # Errors
     /// Where the system gives no means to wait.
     pub fn block_on<F: Future>(&self, future: F) -> Result<F::Output, ServiceError> {
-        let runtime = match self.runtime.get() {
+        let runtime = match self.runtime.0.get() {
             Some(runtime) => runtime,
             None => {
                 let made = runtime()?;
-                self.runtime.get_or_init(|| made)
+                self.runtime.0.get_or_init(|| made)
             }
         };
         Ok(runtime.block_on(future))
+    }
+}
+
+impl Drop for Waiting {
+    /// Waits for nothing that still asks for the address of a host: that may take half a minute.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
@@ -93,6 +114,13 @@ impl<'c> Providers<'c> {
         self.may_ask()?;
         within(address, async {
             match address {
+                #[cfg(feature = "gcp")]
+                Address::GcpKms(id) => {
+                    let (gcp, http) = (&self.clients.gcp, &self.clients.http);
+                    gcp.wrap(self.environment, http, id, part).await
+                }
+                #[cfg(feature = "aws")]
+                Address::Kms(key) => self.clients.aws.wrap(self.environment, key, part).await,
                 #[cfg(feature = "vault")]
                 Address::HcVault(key) => {
                     let vault = &self.clients.vault;
@@ -113,6 +141,13 @@ impl<'c> Providers<'c> {
         self.may_ask()?;
         within(address, async {
             match address {
+                #[cfg(feature = "gcp")]
+                Address::GcpKms(id) => {
+                    let (gcp, http) = (&self.clients.gcp, &self.clients.http);
+                    gcp.unwrap(self.environment, http, id, enc).await
+                }
+                #[cfg(feature = "aws")]
+                Address::Kms(key) => self.clients.aws.unwrap(self.environment, key, enc).await,
                 #[cfg(feature = "vault")]
                 Address::HcVault(key) => {
                     let vault = &self.clients.vault;

@@ -1,6 +1,7 @@
 //! What the tests are written with: a private machine for each test ([`Sandbox`]), a command and
 //! all it must say ([`Case`]), throw-away keys, real sops, and ways to look into files.
 
+mod audited;
 mod case;
 mod data;
 mod gnupg;
@@ -8,14 +9,17 @@ pub(crate) mod http;
 mod keys;
 pub(crate) mod openbao;
 mod peers;
+mod postgres;
 mod sandbox;
 pub(crate) mod servers;
 
+pub(crate) use audited::Audited;
 pub(crate) use case::{Case, Outcome};
 pub(crate) use data::{assert_same_data, in_clear, line_of, same_data, strip_metadata, tokens};
 pub(crate) use gnupg::{Gnupg, PGP_PASSPHRASE, pgp_key};
 pub(crate) use keys::age_key;
 pub(crate) use peers::{peer, sops};
+pub(crate) use postgres::Postgres;
 pub(crate) use sandbox::Sandbox;
 
 use std::path::{Path, PathBuf};
