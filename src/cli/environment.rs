@@ -79,12 +79,22 @@ variables! {
     GOOGLE_APPLICATION_CREDENTIALS;
     /// The project that requests to Google Cloud are counted to.
     GOOGLE_CLOUD_QUOTA_PROJECT;
+    /// A server in the place of Google Cloud Storage, which takes no token.
+    STORAGE_EMULATOR_HOST;
     /// The certificates to trust for AWS, instead of those of the system.
     AWS_CA_BUNDLE;
     /// The configuration file (`--config`).
     SOPS_CONFIG;
     /// Which kinds of key are tried first (`--decryption-order`).
     SOPS_DECRYPTION_ORDER;
+    /// Key services that are asked, comma separated (`--keyservice`).
+    SOPS_KEYSERVICE;
+    /// Whether keys of this machine are used (`--enable-local-keyservice`).
+    SOPS_ENABLE_LOCAL_KEYSERVICE;
+    /// `off`: no agent is asked for what it holds open.
+    BULLA_AGENT;
+    /// The socket of the agent.
+    BULLA_AGENT_SOCK;
     /// The program that stands for gpg.
     SOPS_GPG_EXEC;
     /// The home directory of gpg.

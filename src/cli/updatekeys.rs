@@ -139,7 +139,7 @@ fn removes(old: &KeyGroups, new: &KeyGroups) -> bool {
 
 /// The difference of key groups as sops shows it: `+++` for what comes, `---` for what goes. Behind
 /// a key its name.
-fn difference(old: &KeyGroups, new: &KeyGroups, names: &Names) -> String {
+pub fn difference(old: &KeyGroups, new: &KeyGroups, names: &Names) -> String {
     let mut text = String::new();
     match (threshold(old), threshold(new)) {
         (0, 0) => {}

@@ -83,6 +83,18 @@ pub enum Problem {
     /// `bulla.recipients` in a rule that has key groups.
     #[error("key_groups stand beside it: write it into one of them")]
     BesideGroups,
+    /// A destination rule that names several.
+    #[error("more than one destination ({}), a rule has one", names.join(", "))]
+    Destinations {
+        /// The keys that name them.
+        names: Vec<&'static str>,
+    },
+    /// A `content` that does not exist.
+    #[error("unknown content {name:?}, expected one of json, file, values")]
+    Content {
+        /// The name in the file.
+        name: String,
+    },
 }
 
 fn meant(suggestion: Option<&str>) -> String {
@@ -118,7 +130,7 @@ impl ConfigError {
 pub struct Place(String);
 
 impl Place {
-    fn key(&self, name: &str) -> Self {
+    pub(super) fn key(&self, name: &str) -> Self {
         match &*self.0 {
             "" => Self(name.to_owned()),
             place => Self(format!("{place}.{name}")),

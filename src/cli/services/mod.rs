@@ -6,11 +6,16 @@ mod aws;
 #[cfg(feature = "gcp")]
 mod gcp;
 mod http;
+#[cfg(feature = "keyservice")]
+pub mod keyservice;
 mod limits;
 #[cfg(feature = "vault")]
 mod vault;
 
-pub use http::Http;
+#[cfg(feature = "http")]
+pub use http::{Http, Reply, send};
+#[cfg(feature = "http")]
+pub use limits::{REQUEST, Trouble, patiently};
 
 use super::Context;
 use super::environment::Environment;
@@ -218,6 +223,36 @@ pub async fn answers<T>(
 
 fn given_up() -> ServiceError {
     ServiceError::new("not waited for, since another key opened the file")
+}
+
+/// For those who ask services for something else than keys.
+impl Clients {
+    /// The client that services share.
+    #[must_use]
+    pub fn http(&self) -> &Http {
+        &self.http
+    }
+
+    /// Who asks services of AWS.
+    #[cfg(feature = "aws")]
+    #[must_use]
+    pub fn aws(&self) -> &aws::Aws {
+        &self.aws
+    }
+
+    /// Who asks services of Google.
+    #[cfg(feature = "gcp")]
+    #[must_use]
+    pub fn gcp(&self) -> &gcp::GcpKms {
+        &self.gcp
+    }
+
+    /// Servers of Vault.
+    #[cfg(feature = "vault")]
+    #[must_use]
+    pub fn vault(&self) -> &vault::Vault {
+        &self.vault
+    }
 }
 
 #[cfg(test)]

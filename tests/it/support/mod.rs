@@ -7,9 +7,11 @@ mod data;
 mod gnupg;
 pub(crate) mod http;
 mod keys;
+pub(crate) mod moto;
 pub(crate) mod openbao;
 mod peers;
 mod postgres;
+mod running;
 mod sandbox;
 pub(crate) mod servers;
 
@@ -20,6 +22,7 @@ pub(crate) use gnupg::{Gnupg, PGP_PASSPHRASE, pgp_key};
 pub(crate) use keys::age_key;
 pub(crate) use peers::{peer, sops};
 pub(crate) use postgres::Postgres;
+pub(crate) use running::Running;
 pub(crate) use sandbox::Sandbox;
 
 use std::path::{Path, PathBuf};

@@ -11,12 +11,14 @@ mod kms;
 mod trust;
 
 use crate::cli::environment::Environment;
+use crate::cli::services::http;
 use crate::keys::ServiceError;
 use attempts::{retries, timeouts};
 use aws_config::identity::IdentityCache;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_http_client::{Builder, Connector};
@@ -26,11 +28,13 @@ use credentials::Remembered;
 use futures_util::lock::Mutex;
 use std::cell::OnceCell;
 use std::collections::HashMap;
+use std::path::Path;
 
 /// What was made for AWS in this run: one client, and one look for credentials for each profile
 /// and role.
 #[derive(Default)]
 pub struct Aws {
+    web: OnceCell<reqwest::Client>,
     http: OnceCell<SharedHttpClient>,
     made: Mutex<Made>,
     /// By profile, role and region.
@@ -56,6 +60,35 @@ struct Who {
 }
 
 impl Aws {
+    /// The credentials of a configuration for `profile`, for requests that are signed here.
+    ///
+    /// # Errors
+    /// Where there are none, or nobody gives them out.
+    pub async fn credentials(
+        &self,
+        config: &SdkConfig,
+        profile: &str,
+    ) -> Result<Credentials, ServiceError> {
+        let Some(provider) = config.credentials_provider() else {
+            return Err(ServiceError::new("AWS: there are no credentials"));
+        };
+        let found = provider.provide_credentials().await;
+        found.map_err(|error| errors::of_credentials(profile, &error))
+    }
+
+    /// A client for requests that are signed here, which trusts the certificates in `bundle`.
+    ///
+    /// # Errors
+    /// Where that cannot be read, or holds none.
+    pub fn web_client(&self, bundle: &Path) -> Result<reqwest::Client, ServiceError> {
+        if let Some(client) = self.web.get() {
+            return Ok(client.clone());
+        }
+        let roots = trust::roots(bundle)?;
+        let client = http::build(http::builder().tls_certs_only(roots))?;
+        Ok(self.web.get_or_init(|| client).clone())
+    }
+
     /// The configuration for services of AWS in a region: endpoints, HTTP client, credentials (to
     /// be looked for when something is first signed), limits of time and attempts. `profile` and
     /// `role` (an ARN) are empty where there is none; no region is that of the environment or

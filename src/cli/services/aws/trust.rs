@@ -3,8 +3,10 @@
 use crate::cli::environment::{AWS_CA_BUNDLE, Environment};
 use crate::keys::ServiceError;
 use aws_smithy_http_client::tls::{TlsContext, TrustStore};
+use reqwest::Certificate;
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
+use std::path::Path;
 
 /// What TLS trusts.
 ///
@@ -13,18 +15,30 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 pub(super) fn context(environment: &Environment) -> Result<TlsContext, ServiceError> {
     let store = match environment.path(AWS_CA_BUNDLE) {
         None => TrustStore::default(),
-        Some(path) => {
-            let failed = |reason: String| {
-                let name = path.display();
-                ServiceError::new(format!("AWS: the bundle {name} (AWS_CA_BUNDLE): {reason}"))
-            };
-            let bundle = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
-            check(&bundle).map_err(failed)?;
-            TrustStore::empty().with_pem_certificate(bundle)
-        }
+        Some(path) => TrustStore::empty().with_pem_certificate(bundle(path)?),
     };
     let context = TlsContext::builder().with_trust_store(store).build();
     context.map_err(|error| ServiceError::new(format!("AWS: no TLS: {error}")))
+}
+
+/// The certificates of a bundle.
+///
+/// # Errors
+/// Where it cannot be read, or holds what is no certificate.
+pub(super) fn roots(path: &Path) -> Result<Vec<Certificate>, ServiceError> {
+    let roots = Certificate::from_pem_bundle(&bundle(path)?);
+    roots.map_err(|error| unfit(path, &error.to_string()))
+}
+
+fn bundle(path: &Path) -> Result<Vec<u8>, ServiceError> {
+    let text = std::fs::read(path).map_err(|error| unfit(path, &error.to_string()))?;
+    check(&text).map_err(|reason| unfit(path, &reason))?;
+    Ok(text)
+}
+
+fn unfit(path: &Path, reason: &str) -> ServiceError {
+    let name = path.display();
+    ServiceError::new(format!("AWS: the bundle {name} (AWS_CA_BUNDLE): {reason}"))
 }
 
 /// The client of AWS panics where it is given what is no certificate.

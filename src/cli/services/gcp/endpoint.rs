@@ -67,6 +67,26 @@ impl Endpoint {
     }
 }
 
+/// The universe of other services than KMS: that of the credentials, if no other is named.
+///
+/// # Errors
+/// Where another is named.
+pub fn universe(environment: &Environment, own: Option<&str>) -> Result<String, ServiceError> {
+    let named = environment.text(GOOGLE_CLOUD_UNIVERSE_DOMAIN);
+    match (named, own) {
+        (Some(named), Some(own)) if named != own => Err(ServiceError::new(format!(
+            "the credentials are of the universe {own:?}, and {GOOGLE_CLOUD_UNIVERSE_DOMAIN} is \
+             {named:?}"
+        ))
+        .hint("credentials of one universe are of no use in another")),
+        _ => {
+            let universe = own.or(named).unwrap_or(UNIVERSE);
+            parse(universe).map_err(|reason| unusable("the universe", universe, reason))?;
+            Ok(universe.to_owned())
+        }
+    }
+}
+
 /// `HOST[:PORT]`, as gRPC wants it, or a URL.
 fn parse(text: &str) -> Result<Url, &'static str> {
     let text = text.trim();

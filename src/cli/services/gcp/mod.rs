@@ -22,6 +22,7 @@ use name::KeyName;
 use reqwest::header::HeaderMap;
 use rest::Rest;
 use std::cell::OnceCell;
+use std::rc::Rc;
 use zeroize::Zeroizing;
 
 /// What messages call the service.
@@ -29,7 +30,10 @@ const SERVICE: &str = "Google Cloud KMS";
 
 /// The client of this run: credentials are looked up and connections made once, for every key.
 #[derive(Default)]
-pub struct GcpKms(OnceCell<Client>);
+pub struct GcpKms {
+    client: OnceCell<Client>,
+    credentials: OnceCell<Rc<Credentials>>,
+}
 
 impl GcpKms {
     /// Wraps `part` for the key with this resource id.
@@ -67,18 +71,40 @@ impl GcpKms {
         patiently(|| client.decrypt(&key, &sealed)).await
     }
 
+    /// What goes before a request to another service of Google, and the universe that it is in.
+    ///
+    /// # Errors
+    /// Where nobody gives a token, or it is of another universe than the one that is named.
+    pub async fn asker(
+        &self,
+        environment: &Environment,
+    ) -> Result<(HeaderMap, String), ServiceError> {
+        let credentials = self.credentials(environment)?;
+        let universe = endpoint::universe(environment, credentials.universe())?;
+        Ok((credentials.headers().await?, universe))
+    }
+
+    fn credentials(&self, environment: &Environment) -> Result<&Rc<Credentials>, ServiceError> {
+        if let Some(credentials) = self.credentials.get() {
+            return Ok(credentials);
+        }
+        let found = Rc::new(Credentials::find(environment)?);
+        Ok(self.credentials.get_or_init(|| found))
+    }
+
     fn client(&self, environment: &Environment, http: &Http) -> Result<&Client, ServiceError> {
-        if let Some(client) = self.0.get() {
+        if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let client = Client::new(environment, http)?;
-        Ok(self.0.get_or_init(|| client))
+        let credentials = Rc::clone(self.credentials(environment)?);
+        let client = Client::new(credentials, environment, http)?;
+        Ok(self.client.get_or_init(|| client))
     }
 }
 
 /// Credentials, and the way to the service.
 struct Client {
-    credentials: Credentials,
+    credentials: Rc<Credentials>,
     transport: Transport,
     /// The client type where it is none of the two that there are: sops takes gRPC for it.
     odd_type: Option<String>,
@@ -106,8 +132,11 @@ struct Opened {
 }
 
 impl Client {
-    fn new(environment: &Environment, http: &Http) -> Result<Self, ServiceError> {
-        let credentials = Credentials::find(environment)?;
+    fn new(
+        credentials: Rc<Credentials>,
+        environment: &Environment,
+        http: &Http,
+    ) -> Result<Self, ServiceError> {
         let endpoint = Endpoint::find(environment, credentials.universe())?;
         let kind = environment.text(SOPS_GCP_KMS_CLIENT_TYPE).unwrap_or("grpc");
         let transport = if kind.eq_ignore_ascii_case("rest") {
