@@ -7,7 +7,7 @@
 use super::args::{Types, Unlocking};
 use super::failure::{Failure, Outcome, Status, note, warn};
 use super::input;
-use super::keyring::Keyring;
+use super::keyring::{Keyring, Opening};
 use super::output::{self, Content};
 use super::save::{self, Sealing};
 use super::unlock;
@@ -130,6 +130,11 @@ impl Merging<'_> {
         save::finish(&self.name, written)
     }
 
+    /// The file, as the audit log names it.
+    fn file(&self) -> Option<&Path> {
+        Some(Path::new(&self.name))
+    }
+
     fn failure(&self, message: impl std::fmt::Display) -> Failure {
         Failure::new(Status::General, format!("{}: {message}", self.name))
             .hint("ours stands in the file; `git checkout --theirs` or `--ours` takes one side")
@@ -141,9 +146,13 @@ impl Merging<'_> {
         match (base?, ours?, theirs?) {
             (base, Version::Sealed(ours, our), Version::Sealed(theirs, their)) => {
                 let mut keyring = Keyring::new(self.context, &files.unlocking)?;
-                let keys = keyring.data_key(&self.name, &our.keys);
-                let keys =
-                    keys.and_then(|key| Ok((key, keyring.data_key(&self.name, &their.keys)?)));
+                let keys = keyring.data_key(self.file(), &our.keys, Opening::Decrypt);
+                let keys = keys.and_then(|key| {
+                    Ok((
+                        key,
+                        keyring.data_key(self.file(), &their.keys, Opening::Decrypt)?,
+                    ))
+                });
                 match keys {
                     Ok((our_key, their_key)) => {
                         let sides = [(ours, *our, our_key), (theirs, *their, their_key)];
@@ -269,7 +278,7 @@ impl Merging<'_> {
             allow_nested: false,
             layout: self.layout,
         };
-        let encrypted = save::seal(self.context, &self.name, self.store, &document, sealing)?;
+        let encrypted = save::seal(self.context, self.file(), self.store, &document, sealing)?;
         if places.is_empty() {
             return Ok(Verdict::Merged(Some(encrypted.text)));
         }
@@ -300,7 +309,7 @@ impl Merging<'_> {
                 return Ok(Some((plain, Some(metadata))));
             }
         }
-        let key = keyring.data_key(&self.name, &metadata.keys)?;
+        let key = keyring.data_key(self.file(), &metadata.keys, Opening::Decrypt)?;
         let opened = self.open((document, metadata, key), None)?;
         Ok(Some((opened.plain, Some(opened.metadata))))
     }

@@ -164,7 +164,13 @@ fn write(
         allow_nested: false,
         layout: input.layout(context),
     };
-    let encrypted = save::seal(context, &input.name, input.store, document, sealing)?;
+    let encrypted = save::seal(
+        context,
+        input.file.as_deref(),
+        input.store,
+        document,
+        sealing,
+    )?;
     save::write_back(context, input, &encrypted.text)
 }
 

@@ -475,7 +475,10 @@ fn every_command_that_opens_or_writes_is_in_the_log() {
     ];
     sandbox.file("plain.yaml", PLAIN);
     let editor = sandbox.edit_script("echo 'c: 3' >> \"$1\"");
-    let both = format!("creation_rules:\n  - age: {},{bob}\n", age_key("alice").recipient);
+    let both = format!(
+        "creation_rules:\n  - age: {},{bob}\n",
+        age_key("alice").recipient
+    );
     for (args, expected) in lines {
         encrypted(sandbox, "f.yaml");
         sandbox.file(".sops.yaml", &both);

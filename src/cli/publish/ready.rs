@@ -13,7 +13,7 @@ use crate::cli::configuration::{self, Found};
 use crate::cli::decrypt::documents;
 use crate::cli::failure::{Failure, Outcome, Status, warn};
 use crate::cli::input::{self, Input, Purpose};
-use crate::cli::keyring::Keyring;
+use crate::cli::keyring::{Keyring, Opening};
 use crate::cli::names::Names;
 use crate::cli::unlock::{self, Unlocked};
 use crate::cli::updatekeys::difference;
@@ -238,7 +238,11 @@ impl<'c> Source<'c, '_> {
     }
 
     fn unlocked(self, keyring: &mut Keyring<'_>) -> Outcome<(Input, Unlocked)> {
-        let data_key = keyring.data_key(&self.input.name, &self.metadata.keys)?;
+        let data_key = keyring.data_key(
+            self.input.file.as_deref(),
+            &self.metadata.keys,
+            Opening::Decrypt,
+        )?;
         let unlocked = Unlocked {
             document: self.document,
             metadata: self.metadata,
