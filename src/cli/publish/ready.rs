@@ -13,7 +13,7 @@ use crate::cli::configuration::{self, Found};
 use crate::cli::decrypt::documents;
 use crate::cli::failure::{Failure, Outcome, Status, warn};
 use crate::cli::input::{self, Input, Purpose};
-use crate::cli::keyring::Keyring;
+use crate::cli::keyring::{Keyring, Opening};
 use crate::cli::names::Names;
 use crate::cli::unlock::{self, Unlocked};
 use crate::cli::updatekeys::difference;
@@ -238,7 +238,11 @@ impl<'c> Source<'c, '_> {
     }
 
     fn unlocked(self, keyring: &mut Keyring<'_>) -> Outcome<(Input, Unlocked)> {
-        let data_key = keyring.data_key(&self.input.name, &self.metadata.keys)?;
+        let data_key = keyring.data_key(
+            self.input.file.as_deref(),
+            &self.metadata.keys,
+            Opening::Decrypt,
+        )?;
         let unlocked = Unlocked {
             document: self.document,
             metadata: self.metadata,
@@ -296,15 +300,19 @@ impl<'c> Source<'c, '_> {
             (content, _) => content,
         };
         let (content, parts) = self.parts(content, keyring)?;
-        let entries: Vec<(String, Zeroizing<Vec<u8>>)> = parts
-            .into_iter()
-            .map(|part| (entry_name(&file, content, &part.steps), part.content))
-            .collect();
-        let failed = |problem| Failure::new(Status::Emit, format!("{name}: {problem}"));
+        let entry = |part: Part| kubernetes::Entry {
+            name: entry_name(&file, content, &part.steps),
+            steps: part.steps,
+            content: part.content,
+        };
+        let entries: Vec<kubernetes::Entry> = parts.into_iter().map(entry).collect();
+        let names = entries.iter().map(|entry| entry.name.clone()).collect();
+        let data = kubernetes::secret(manifest, &file, entries);
         Ok(Manifest {
-            object: kubernetes::object(&manifest.object, &file).map_err(failed)?,
-            data: kubernetes::secret(manifest, &file, &entries).map_err(failed)?,
-            entries: entries.into_iter().map(|(name, _)| name).collect(),
+            object: kubernetes::object(&manifest.object, &file),
+            entries: names,
+            data: data
+                .map_err(|problem| Failure::new(Status::Emit, format!("{name}: {problem}")))?,
         })
     }
 }

@@ -132,7 +132,13 @@ pub fn recreate(
         allow_nested: false,
         layout: input.layout(context),
     };
-    let encrypted = save::seal(context, &input.name, input.store, &document, sealing)?;
+    let encrypted = save::seal(
+        context,
+        input.file.as_deref(),
+        input.store,
+        &document,
+        sealing,
+    )?;
     say_clear(&input.name, &document, &selection, encrypted.sealed);
     let text = Zeroizing::new(encrypted.text);
     let keys = opened(context, input, text.clone(), &data_key, keyring)?;
