@@ -18,6 +18,7 @@ pub mod decrypt;
 pub mod document;
 pub mod encrypt;
 pub mod export;
+pub mod git;
 pub mod keys;
 pub mod metadata;
 pub mod store;

@@ -375,7 +375,7 @@ impl Session<'_> {
 }
 
 /// Waits for the user to say that the editor may open again.
-fn asks_again() -> bool {
+pub fn asks_again() -> bool {
     note("press Enter to edit it again, or type q and Enter to stop");
     let mut line = String::new();
     let read = std::io::stdin().lock().read_line(&mut line);

@@ -1,5 +1,8 @@
 //! The identities of this user: gathered once, and once unlocked open for every file of a run.
 
+#[cfg(feature = "keyservice")]
+mod single;
+
 use super::Context;
 use super::args::{Unlocking, comma_list};
 use super::audit::{Action, Event};
@@ -12,8 +15,8 @@ use super::plugins::PathPlugins;
 use super::prompt::Terminal;
 use crate::crypto::DataKey;
 use crate::keys::{
-    AgeError, AgeIdentities, DEFAULT_ORDER, IdentitySource, KeyGroups, Recovered, Service, Trial,
-    Unlocker, UnwrapError,
+    AgeError, AgeIdentities, Agent, DEFAULT_ORDER, IdentitySource, KeyGroups, MasterKey, Recovered,
+    Service, Trial, Unlocker, UnwrapError,
 };
 use std::collections::HashSet;
 use std::path::Path;
@@ -71,13 +74,13 @@ impl<'c> Keyring<'c> {
 
     /// Runs the commands of the environment for recipients that they were not run for yet.
     fn ask_commands(&mut self, keys: &KeyGroups) {
+        self.ask_commands_for(keys.groups.iter().flatten().map(AsRef::as_ref));
+    }
+
+    fn ask_commands_for<'k>(&mut self, keys: impl Iterator<Item = &'k dyn MasterKey>) {
         let environment = &self.context.environment;
-        let age = keys
-            .groups
-            .iter()
-            .flatten()
-            .filter(|key| key.provider() == "age");
-        for recipient in age.map(|key| key.id()) {
+        let age = keys.filter(|key| key.provider() == "age");
+        for recipient in age.map(MasterKey::id) {
             if self.commanded.insert(recipient.to_owned()) {
                 self.add(identities::from_commands(environment, Some(recipient)));
             }
@@ -123,8 +126,10 @@ impl<'c> Keyring<'c> {
         let environment = &self.context.environment;
         let services = self.context.services();
         let services: Vec<&dyn Service> = services.iter().map(AsRef::as_ref).collect();
+        let agent = self.context.agent();
         let unlocker = Unlocker {
             services: &services,
+            agent: agent.as_deref(),
             local: self.context.is_local(),
             gpg: Some(&mut GpgProgram::new(environment)),
             opened: Some(&mut self.context.opened.borrow_mut()),
@@ -133,6 +138,7 @@ impl<'c> Keyring<'c> {
             ..Unlocker::new(&mut self.identities)
         };
         let opened = keys.unwrap_data_key(&self.order, unlocker);
+        self.hand_over(agent.as_deref());
         if let Ok(recovered) = &opened {
             let by = recovered.by.join(", ");
             self.context.tell(format_args!("{name}: opened by {by}"));
@@ -168,8 +174,10 @@ impl<'c> Keyring<'c> {
         let environment = &self.context.environment;
         let services = self.context.services();
         let services: Vec<&dyn Service> = services.iter().map(AsRef::as_ref).collect();
+        let agent = self.context.agent();
         let unlocker = Unlocker {
             services: &services,
+            agent: agent.as_deref(),
             local: self.context.is_local(),
             gpg: Some(&mut GpgProgram::new(environment)),
             opened: Some(&mut self.context.opened.borrow_mut()),
@@ -177,7 +185,17 @@ impl<'c> Keyring<'c> {
             prompt: Some(&mut Terminal::new(environment)),
             ..Unlocker::new(&mut self.identities)
         };
-        keys.try_all(&self.order, unlocker)
+        let trial = keys.try_all(&self.order, unlocker);
+        self.hand_over(agent.as_deref());
+        trial
+    }
+
+    /// Has the agent hold what somebody was asked for.
+    fn hand_over(&mut self, agent: Option<&dyn Agent>) {
+        let unlocked = self.identities.take_unlocked();
+        if let Some(agent) = agent {
+            unlocked.into_iter().for_each(|one| agent.take_over(one));
+        }
     }
 
     /// What to do about keys that did not open.

@@ -1,8 +1,8 @@
 //! Questions to the user: passphrases on the terminal itself, yes or no where sops asks it.
 
-use super::agent::{Agent, AgentError, Request};
 use super::environment::Environment;
 use super::failure::{note, warn};
+use super::gpg_agent::{Agent, AgentError, Request};
 use super::process;
 use crate::keys::Prompt;
 use std::io::{self, BufRead, Write};

@@ -4,7 +4,7 @@ use crate::support::repository;
 use std::path::{Path, PathBuf};
 
 /// The layers of the library, each of which may name only those before it.
-const LAYERS: [&str; 12] = [
+const LAYERS: [&str; 13] = [
     "document",
     "store",
     "crypto",
@@ -15,6 +15,7 @@ const LAYERS: [&str; 12] = [
     "change",
     "variables",
     "export",
+    "git",
     "config",
     "cli",
 ];

@@ -475,7 +475,13 @@ fn every_command_that_opens_or_writes_is_in_the_log() {
     ];
     sandbox.file("plain.yaml", PLAIN);
     let editor = sandbox.edit_script("echo 'c: 3' >> \"$1\"");
+    let both = format!(
+        "creation_rules:\n  - age: {},{bob}\n",
+        age_key("alice").recipient
+    );
     for (args, expected) in lines {
+        encrypted(sandbox, "f.yaml");
+        sandbox.file(".sops.yaml", &both);
         let output = audited.bulla(args).editor(&editor).output();
         assert!(output.status.success(), "{args:?}: {output:?}");
         assert_eq!(take(&audited), *expected, "{args:?}");

@@ -13,6 +13,8 @@ mod agent;
 mod architecture;
 mod audit;
 mod aws;
+#[cfg(feature = "azure")]
+mod azure;
 mod binary;
 mod completion;
 mod config;
@@ -31,14 +33,19 @@ mod filestatus;
 #[cfg(feature = "gcp")]
 mod gcp;
 mod goldens;
+mod gpg_agent;
 mod groups;
 mod hcl;
+#[cfg(feature = "huawei")]
+mod huawei;
 mod ini;
 mod init;
 mod jsonc;
+mod keyservice;
 mod large;
 mod legacy;
 mod lossless;
+mod merge;
 mod peers;
 mod pgp;
 mod plugins;

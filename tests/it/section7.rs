@@ -1,11 +1,12 @@
 //! The known limits and faults of sops, by number, and that bulla does right where they apply.
 //! The numbers are those of the list of faults that bulla was designed against; a missing number
-//! is about a format, a key service or a command that bulla does not have.
+//! is about a format or a command that bulla does not have.
 
 use crate::support::http::{HttpReply, HttpServer};
 use crate::support::moto::Moto;
 use crate::support::{
-    Case, Gnupg, Sandbox, age_key, assert_same_data, line_of, strip_metadata, testdata, tokens,
+    Case, Gnupg, Running, Sandbox, age_key, assert_same_data, line_of, strip_metadata, testdata,
+    tokens,
 };
 
 fn alice() -> String {
@@ -544,6 +545,30 @@ fn no_25_files_are_replaced_whole() {
         .bulla(["decrypt", "--output", "p.yaml", "f.yaml"])
         .run();
     assert_eq!(sandbox.mode(&sandbox.path("p.yaml")), 0o600);
+}
+
+#[test]
+fn no_26_a_key_service_on_a_socket_is_for_its_user_and_for_what_is_allowed() {
+    let sandbox = Sandbox::new();
+    sandbox.encrypted("f.yaml", "a: 1\n");
+    let socket = sandbox.root().join("k.sock");
+    let address = socket.display().to_string();
+    let case = sandbox.bulla(["keyservice", "--network", "unix", "--address", &address]);
+    let case = case.args(["--allow", "pgp"]);
+    let mut running = Running::start(&case, &sandbox.root().join("log"));
+    running.wait_for("listening on");
+    assert_eq!(sandbox.mode(&socket), 0o600);
+    sandbox
+        .bulla([
+            "decrypt",
+            "--keyservice",
+            &format!("unix://{address}"),
+            "f.yaml",
+        ])
+        .no_identity()
+        .expect_stderr_has("is not allowed to use the key")
+        .status(128)
+        .run();
 }
 
 #[test]

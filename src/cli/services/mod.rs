@@ -1,12 +1,24 @@
 //! Services that hold master keys, and whoever else is asked over the network: one runtime, one
 //! client of each, made when something is first asked of it.
 
+#[cfg(any(feature = "azure", feature = "huawei"))]
+mod answers;
 #[cfg(feature = "aws")]
 mod aws;
+#[cfg(feature = "azure")]
+mod azure;
 #[cfg(feature = "gcp")]
 mod gcp;
 mod http;
+#[cfg(feature = "huawei")]
+mod huawei;
+#[cfg(feature = "keyservice")]
+pub mod keyservice;
 mod limits;
+#[cfg(any(feature = "azure", feature = "huawei"))]
+mod metadata;
+#[cfg(any(feature = "azure", feature = "huawei"))]
+mod once;
 #[cfg(feature = "vault")]
 mod vault;
 
@@ -36,6 +48,10 @@ struct Waiting(OnceCell<Runtime>);
 pub struct Clients {
     runtime: Waiting,
     http: Http,
+    #[cfg(feature = "azure")]
+    azure: azure::State,
+    #[cfg(feature = "huawei")]
+    huawei: huawei::State,
     #[cfg(feature = "gcp")]
     gcp: gcp::GcpKms,
     #[cfg(feature = "aws")]
@@ -117,6 +133,10 @@ impl<'c> Providers<'c> {
         self.may_ask()?;
         within(address, async {
             match address {
+                #[cfg(feature = "azure")]
+                Address::AzureKv(key) => self.azure().wrap(key, part).await,
+                #[cfg(feature = "huawei")]
+                Address::Hckms(id) => self.huawei().wrap(id, part).await,
                 #[cfg(feature = "gcp")]
                 Address::GcpKms(id) => {
                     let (gcp, http) = (&self.clients.gcp, &self.clients.http);
@@ -144,6 +164,10 @@ impl<'c> Providers<'c> {
         self.may_ask()?;
         within(address, async {
             match address {
+                #[cfg(feature = "azure")]
+                Address::AzureKv(key) => self.azure().unwrap(key, enc).await,
+                #[cfg(feature = "huawei")]
+                Address::Hckms(id) => self.huawei().unwrap(id, enc).await,
                 #[cfg(feature = "gcp")]
                 Address::GcpKms(id) => {
                     let (gcp, http) = (&self.clients.gcp, &self.clients.http);
@@ -160,6 +184,18 @@ impl<'c> Providers<'c> {
             }
         })
         .await
+    }
+
+    #[cfg(feature = "azure")]
+    fn azure(&self) -> azure::AzureKv<'_> {
+        let Clients { http, azure, .. } = self.clients;
+        azure::AzureKv::new(self.environment, http, azure)
+    }
+
+    #[cfg(feature = "huawei")]
+    fn huawei(&self) -> huawei::HuaweiKms<'_> {
+        let Clients { http, huawei, .. } = self.clients;
+        huawei::HuaweiKms::new(self.environment, http, huawei)
     }
 
     fn may_ask(&self) -> Result<(), ServiceError> {

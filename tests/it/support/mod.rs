@@ -3,6 +3,8 @@
 
 mod audited;
 mod case;
+#[cfg(any(feature = "azure", feature = "huawei"))]
+pub(crate) mod cloud;
 mod data;
 mod gnupg;
 pub(crate) mod http;
@@ -11,6 +13,7 @@ pub(crate) mod moto;
 pub(crate) mod openbao;
 mod peers;
 mod postgres;
+mod running;
 mod sandbox;
 pub(crate) mod servers;
 
@@ -21,6 +24,7 @@ pub(crate) use gnupg::{Gnupg, PGP_PASSPHRASE, pgp_key};
 pub(crate) use keys::age_key;
 pub(crate) use peers::{peer, sops};
 pub(crate) use postgres::Postgres;
+pub(crate) use running::Running;
 pub(crate) use sandbox::Sandbox;
 
 use std::path::{Path, PathBuf};

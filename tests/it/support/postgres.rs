@@ -7,10 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// The password of the user `sops`, with what needs care in URLs and in quotes.
-pub(crate) const PASSWORD: &str = "p%w'd @1";
-
-/// [`PASSWORD`] in a URL.
+/// The password of the user `sops`, `p%w'd @1`, in a URL: with what needs care there and in quotes.
 const IN_URL: &str = "p%25w%27d%20%401";
 
 /// How long it may take to start, on a machine that does much else.

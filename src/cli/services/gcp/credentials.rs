@@ -180,14 +180,12 @@ impl Credentials {
     }
 
     fn refused(&self, reason: &str) -> ServiceError {
-        match &self.origin {
-            Origin::Metadata(looked) => none(looked.as_deref(), reason),
-            _ => {
-                let who = self.who();
-                let message = format!("{SERVICE}: {who} gets no access token: {reason}");
-                ServiceError::new(message).hint(self.renewal())
-            }
+        if let Origin::Metadata(looked) = &self.origin {
+            return none(looked.as_deref(), reason);
         }
+        let who = self.who();
+        let message = format!("{SERVICE}: {who} gets no access token: {reason}");
+        ServiceError::new(message).hint(self.renewal())
     }
 
     /// Who asks, in a word or two.
