@@ -579,7 +579,7 @@ fn what_cannot_be_published_is_refused_before_anything_is() {
     sandbox.encrypted("odd.yaml", "'a b': 1\n");
     refused(
         &["odd.yaml"],
-        &["odd.yaml: \"a b\": entries of a secret are called by"],
+        &["odd.yaml: [\"a b\"]: a key of a Secret has letters"],
     );
     sandbox.file("list.yaml", "- a\n");
     let alice = age_key("alice").recipient;

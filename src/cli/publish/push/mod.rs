@@ -135,7 +135,7 @@ fn secrets(
         None => None,
         Some(external) => {
             let fetched = fetched(target, &file, content, &entries);
-            let object = kubernetes::object(&external.object, &file).map_err(failed)?;
+            let object = kubernetes::object(&external.object, &file);
             let data = kubernetes::external_secret(&external, &file, &fetched);
             Some((object, data.map_err(failed)?))
         }
