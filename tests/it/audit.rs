@@ -2,6 +2,7 @@
 
 use crate::support::{Audited, Case, Postgres, Sandbox, age_key, repository, servers::free_port};
 use serde_json::Value;
+use std::net::TcpListener;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 
 const PLAIN: &str = "a: value-one\nb: 2\n";
@@ -316,8 +317,15 @@ fn nothing_happens_where_the_log_is_broken() {
         "backends: {{postgres: [{{connection_string: \"postgres://u:hunter2@127.0.0.1:{}/d\"}}]}}",
         free_port()
     );
+    // takes connections, and says nothing
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silence = format!(
+        "backends: {{postgres: [{{connection_string: \"connect_timeout=1 host=127.0.0.1 port={}\"}}]}}",
+        silent.local_addr().unwrap().port()
+    );
     let broken = [
         (&*down, "Connection refused"),
+        (&*silence, "no answer within 1 seconds"),
         (
             "backends: {file: [{path: /no/such/folder/log}]}",
             "cannot append to /no/such/folder/log",
@@ -629,7 +637,7 @@ fn no_command_can_come_to_a_data_key_or_to_tokens_past_the_log() {
         // whoever opens a file asks the keyring, which tells the log
         (".unwrap_data_key(", &["keyring.rs"][..]),
         // these give no data key to decrypt with
-        (".open_silently(", &["rekey.rs"]),
+        (".open_silently(", &["publish/recreate.rs", "rekey.rs"]),
         (".try_all(", &["keyring.rs", "why.rs"]),
         // whoever encrypts a file seals it, which tells the log
         ("Encryption {", &["save.rs"]),

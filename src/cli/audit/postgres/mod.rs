@@ -147,16 +147,13 @@ impl Server {
         limit: Duration,
         work: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, BackendError> {
-        match tokio::time::timeout(limit, work).await {
-            Ok(done) => done.map_err(|error| describe(&error).of(&self.name)),
-            Err(_) => {
-                let seconds = limit.as_secs();
-                let message = format!("no answer within {seconds} seconds");
-                Err(BackendError::new(message)
-                    .hint("is the database reached from here, and up?")
-                    .of(&self.name))
-            }
+        if let Ok(done) = tokio::time::timeout(limit, work).await {
+            return done.map_err(|error| describe(&error).of(&self.name));
         }
+        let seconds = limit.as_secs();
+        let error = BackendError::new(format!("no answer within {seconds} seconds"));
+        let error = error.hint("is the database reached from here, and up?");
+        Err(error.of(&self.name))
     }
 }
 
