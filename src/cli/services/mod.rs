@@ -1,7 +1,7 @@
 //! Services that hold master keys, and whoever else is asked over the network: one runtime, one
 //! client of each, made when something is first asked of it.
 
-#[cfg(any(feature = "azure", feature = "huawei"))]
+#[cfg(feature = "http")]
 mod answers;
 #[cfg(feature = "aws")]
 mod aws;
@@ -22,6 +22,10 @@ mod once;
 #[cfg(feature = "vault")]
 mod vault;
 
+#[cfg(feature = "http")]
+pub use answers::said;
+#[cfg(feature = "azure")]
+pub use azure::Secret;
 #[cfg(feature = "http")]
 pub use http::{Http, Reply, send};
 #[cfg(feature = "http")]
@@ -265,6 +269,13 @@ impl Clients {
     #[must_use]
     pub fn http(&self) -> &Http {
         &self.http
+    }
+
+    /// Who asks vaults of Azure.
+    #[cfg(feature = "azure")]
+    #[must_use]
+    pub fn azure_vaults<'c>(&'c self, environment: &'c Environment) -> azure::AzureKv<'c> {
+        azure::AzureKv::new(environment, &self.http, &self.azure)
     }
 
     /// Who asks services of AWS.

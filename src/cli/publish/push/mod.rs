@@ -3,7 +3,7 @@
 
 #[cfg(feature = "aws")]
 mod aws;
-#[cfg(all(any(), feature = "azure"))]
+#[cfg(feature = "azure")]
 mod azure_secrets;
 pub mod change;
 #[cfg(feature = "gcp")]
@@ -189,7 +189,7 @@ fn target<'c>(
         Destination::GcpSecretManager(secrets) => {
             Box::new(gcp_secrets::SecretManager::new(context, secrets)?)
         }
-        #[cfg(all(any(), feature = "azure"))]
+        #[cfg(feature = "azure")]
         Destination::AzureKeyVault(secrets) => {
             Box::new(azure_secrets::KeyVault::new(context, secrets))
         }

@@ -7,8 +7,11 @@
 mod certificate;
 mod chain;
 mod refusal;
+mod secrets;
 mod transport;
 mod vault;
+
+pub use secrets::Secret;
 
 use super::http::{Http, Reply, send};
 use super::limits::{Trouble, patiently};
@@ -146,16 +149,25 @@ impl<'c> AzureKv<'c> {
         }
     }
 
-    async fn answer(&self, question: &Question<'_>) -> Result<Value, ServiceError> {
-        let client = self.http.client()?;
+    /// The token that a question takes.
+    async fn token(
+        &self,
+        client: &Client,
+        question: &Question<'_>,
+    ) -> Result<Zeroizing<String>, ServiceError> {
         let host = question.vault.host.clone();
         let audience = self
             .state
             .audiences
-            .answer(host, challenge(&client, question))
+            .answer(host, challenge(client, question))
             .await?;
         let ask = chain::token(self.environment, self.http, &audience);
-        let token = self.state.tokens.answer(audience.clone(), ask).await?;
+        self.state.tokens.answer(audience.clone(), ask).await
+    }
+
+    async fn answer(&self, question: &Question<'_>) -> Result<Value, ServiceError> {
+        let client = self.http.client()?;
+        let token = self.token(&client, question).await?;
         let reply = patiently(|| async {
             let request = question.request(&client).bearer_auth(token.as_str());
             let reply = question.send(request).await?;
@@ -202,14 +214,15 @@ impl Question<'_> {
             Some(value) => request
                 .header(CONTENT_TYPE, "application/json")
                 .body(format!(r#"{{"alg":"{ALGORITHM}","value":"{value}"}}"#)),
-            None if self.operation == Operation::Get => request,
+            None if self.method() == Method::GET => request,
             None => request.header(CONTENT_LENGTH, HeaderValue::from_static("0")),
         }
     }
 
     fn method(&self) -> Method {
         match self.operation {
-            Operation::Get => Method::GET,
+            // who sets a secret asks for it first, to be told whose token it takes
+            Operation::Get | Operation::GetSecret | Operation::SetSecret => Method::GET,
             Operation::Encrypt | Operation::Decrypt => Method::POST,
         }
     }

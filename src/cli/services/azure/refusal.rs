@@ -16,6 +16,10 @@ pub enum Operation {
     Encrypt,
     /// Something is unwrapped.
     Decrypt,
+    /// A secret is read.
+    GetSecret,
+    /// A secret is set.
+    SetSecret,
 }
 
 impl Operation {
@@ -23,7 +27,8 @@ impl Operation {
     #[must_use]
     pub fn verb(self) -> &'static str {
         match self {
-            Self::Get => "get",
+            Self::Get | Self::GetSecret => "get",
+            Self::SetSecret => "set",
             Self::Encrypt => "encrypt",
             Self::Decrypt => "decrypt",
         }
@@ -35,6 +40,16 @@ impl Operation {
             Self::Get => "Microsoft.KeyVault/vaults/keys/read",
             Self::Encrypt => "Microsoft.KeyVault/vaults/keys/encrypt/action",
             Self::Decrypt => "Microsoft.KeyVault/vaults/keys/decrypt/action",
+            Self::GetSecret => "Microsoft.KeyVault/vaults/secrets/getSecret/action",
+            Self::SetSecret => "Microsoft.KeyVault/vaults/secrets/setSecret/action",
+        }
+    }
+
+    /// What it is done with, and who may do it with all of them.
+    fn kind(self) -> (&'static str, &'static str) {
+        match self {
+            Self::GetSecret | Self::SetSecret => ("secret", "Key Vault Secrets Officer"),
+            _ => ("key", "Key Vault Crypto User"),
         }
     }
 }
@@ -64,7 +79,7 @@ pub fn of_vault(
 }
 
 fn advice(operation: Operation, status: StatusCode, code: &str, message: &str) -> Option<String> {
-    let verb = operation.verb();
+    let (verb, (kind, role)) = (operation.verb(), operation.kind());
     let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
     let hint = match status {
         StatusCode::FORBIDDEN if code == "KeyDisabled" || has(&["disabled key"]) => {
@@ -83,10 +98,16 @@ fn advice(operation: Operation, status: StatusCode, code: &str, message: &str) -
                 .to_owned()
         }
         StatusCode::FORBIDDEN => format!(
-            "missing: the key permission `{verb}` in the vault's access policy, or a role with \
-             {}, as \"Key Vault Crypto User\" has it",
+            "missing: the {kind} permission `{verb}` in the vault's access policy, or a role with \
+             {}, as \"{role}\" has it",
             operation.action()
         ),
+        StatusCode::CONFLICT if kind == "secret" => {
+            "was a secret of this name deleted? `az keyvault secret recover` brings it back, \
+             `az keyvault secret purge` lets it go"
+                .to_owned()
+        }
+        _ if kind == "secret" && !is_of_all(status) => return None,
         StatusCode::NOT_FOUND => "is there a key of this name and version in the vault? a deleted \
                                   one can be recovered: `az keyvault key recover`"
             .to_owned(),
@@ -116,6 +137,12 @@ fn advice(operation: Operation, status: StatusCode, code: &str, message: &str) -
         _ => return None,
     };
     Some(hint)
+}
+
+/// Whether a status means the same for keys and secrets.
+fn is_of_all(status: StatusCode) -> bool {
+    let known = [StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS];
+    known.contains(&status) || status.is_redirection() || status.is_server_error()
 }
 
 /// Why no token was given out.
