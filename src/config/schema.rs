@@ -566,11 +566,8 @@ mod tests {
             .map(|place| unnumbered(place).replace(".alice", ".*"))
             .filter(|place| !place.contains("merge[].") && !place.contains("recreation_rule."))
             .collect();
-        let known = fields(&schema()).into_iter();
-        let known: BTreeSet<String> = known
-            .filter(|place| !place.contains("merge[]."))
-            .map(|place| place.replace(digits, ""))
-            .collect();
+        let mut known = fields(&schema());
+        known.retain(|place| !place.contains("merge[]."));
         assert_eq!(asked, known);
     }
 }
