@@ -209,6 +209,6 @@ pub fn write(
         layout: input.layout(context),
     };
     let encrypted = save::seal(context, &input.name, input.output, &document, sealing)?;
-    encrypt::say_clear(&input.name, &document, &selection, encrypted.sealed);
+    encrypt::say_clear(&input.name, &document, &selection, &encrypted);
     save::write_back(context, input, &encrypted.text)
 }
