@@ -17,6 +17,8 @@ pub mod crypto;
 pub mod decrypt;
 pub mod document;
 pub mod encrypt;
+pub mod export;
+pub mod git;
 pub mod keys;
 pub mod metadata;
 pub mod store;

@@ -12,13 +12,21 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use zeroize::Zeroizing;
 
-/// How variables get their names.
+/// How sops spells a null where everything is text: as Go prints it.
+pub const GO_NULL: &str = "<nil>";
+
+/// Which variables there are, and how they get their names.
 #[derive(Clone, Debug, Default)]
 pub struct Naming {
     /// Join the keys (and list indexes) on the way to a nested value with `_`.
     pub flatten: bool,
     /// What stands before every name.
     pub prefix: String,
+    /// Only what is at this place or below it; names start there, with the last key of the place
+    /// where that is a single value.
+    pub below: Path,
+    /// How a null is spelled.
+    pub null: &'static str,
 }
 
 /// A variable.
@@ -48,6 +56,9 @@ pub enum VariableError {
     /// Values without keys.
     #[error("cannot use a file in environment whose root is not a mapping")]
     Root,
+    /// Nothing stands where something was looked for.
+    #[error("{0} not found")]
+    NotFound(Path),
     /// A key that no name can be made of.
     #[error("cannot use key in environment, offending key {path}: {problem}")]
     Key {
@@ -103,14 +114,22 @@ pub fn variables(
     floats: &Floats,
     naming: &Naming,
 ) -> Result<Vec<Variable>, VariableError> {
-    let root = document.branches.first().and_then(|branch| branch.root);
-    let Some(root) = root else {
-        return Ok(Vec::new());
+    let below = &naming.below;
+    let Some(root) = document.find(0, below) else {
+        let is_all = below.0.is_empty();
+        let missing = || VariableError::NotFound(below.clone());
+        return if is_all {
+            Ok(Vec::new())
+        } else {
+            Err(missing())
+        };
     };
+    let root = document.node(root).target;
     match document.node(root).kind {
         Kind::Mapping if naming.flatten => {}
         Kind::Mapping => check_flat(document, root)?,
         Kind::Sequence if naming.flatten => {}
+        Kind::Scalar if !below.0.is_empty() => {}
         _ => return Err(VariableError::Root),
     }
     let mut found: Vec<Variable> = Vec::new();
@@ -121,6 +140,9 @@ pub fn variables(
             continue;
         }
         let path = leaves.path();
+        if !path.0.starts_with(&below.0) {
+            continue;
+        }
         let name = naming.name(document, leaves.way(), &path)?;
         let mut value = document.value(leaf.id);
         let source = document.slice(document.node(leaf.id).span);
@@ -131,7 +153,7 @@ pub fn variables(
             value.text = source;
             value.ty = Type::Int;
         }
-        let value = spelled(value);
+        let value = spelled(value, naming.null);
         if value.contains(&0) {
             return Err(VariableError::Nul(path));
         }
@@ -176,7 +198,9 @@ impl Naming {
         path: &Path,
     ) -> Result<Vec<u8>, VariableError> {
         let mut name = self.prefix.clone().into_bytes();
-        for (at, step) in way.iter().enumerate() {
+        // the place itself is in no name, but for a value that stands right there
+        let above = self.below.0.len().min(way.len().saturating_sub(1));
+        for (at, step) in way[above..].iter().enumerate() {
             if at > 0 {
                 name.push(b'_');
             }
@@ -217,12 +241,12 @@ fn is_whole(number: &[u8]) -> bool {
     !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
 }
 
-/// A value as sops spells it in dotenv files and environments.
-fn spelled(value: Value<'_>) -> Zeroizing<Vec<u8>> {
+/// A value as sops spells it in dotenv files and environments, but for a null.
+fn spelled(value: Value<'_>, null: &str) -> Zeroizing<Vec<u8>> {
     let text = value.text;
     let spelled = match value.ty {
         Type::Str | Type::Int => text.to_vec(),
-        Type::Null => b"<nil>".to_vec(),
+        Type::Null => null.as_bytes().to_vec(),
         Type::Bool => text.to_ascii_lowercase(),
         Type::Float => match parse_float(text) {
             Some(number) => float_dotenv(number).into_bytes(),
@@ -277,13 +301,18 @@ mod tests {
     }
 
     fn flat(text: &str) -> Result<Vec<String>, String> {
-        listed(&Yaml, text, &Naming::default())
+        let naming = Naming {
+            null: GO_NULL,
+            ..Naming::default()
+        };
+        listed(&Yaml, text, &naming)
     }
 
     fn flattened(text: &str) -> Result<Vec<String>, String> {
         let naming = Naming {
             flatten: true,
-            prefix: String::new(),
+            null: GO_NULL,
+            ..Naming::default()
         };
         listed(&Yaml, text, &naming)
     }
@@ -395,9 +424,38 @@ mod tests {
         let naming = Naming {
             flatten: true,
             prefix: "APP_".into(),
+            ..Naming::default()
         };
         let found = listed(&Yaml, "a: {b: 1}\nc: 2\n", &naming);
         assert_eq!(found.unwrap(), ["APP_a_b=1", "APP_c=2"]);
+    }
+
+    #[test]
+    fn names_start_below_the_place_that_is_asked_for() {
+        let text = "x: 1\na: &a\n  b: {c: 2, d: ~}\n  l: [5, 6]\n  s: 'y'\n'1': *a\n";
+        for (below, flatten, expected) in [
+            ("a.b", false, Ok("c=2 d=")),
+            ("a", true, Ok("b_c=2 b_d= l_0=5 l_1=6 s=y")),
+            ("a.s", false, Ok("s=y")),
+            ("a.l[1]", false, Ok("1=6")),
+            ("[\"1\"][\"b\"]", false, Ok("c=2 d=")),
+            ("a.l", false, Err("root is not a mapping")),
+            ("a", false, Err("offending key a.b")),
+            ("a.z", false, Err("a.z not found")),
+            ("x.y", false, Err("x.y not found")),
+        ] {
+            let naming = Naming {
+                flatten,
+                below: Path::parse(below).unwrap(),
+                ..Naming::default()
+            };
+            let found = listed(&Yaml, text, &naming);
+            match (found, expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found.join(" "), expected, "{below}"),
+                (Err(error), Err(part)) => assert!(error.contains(part), "{below}: {error}"),
+                (found, _) => panic!("{below}: {found:?}"),
+            }
+        }
     }
 
     proptest! {
@@ -408,7 +466,7 @@ mod tests {
             let Ok(document) = Yaml.parse(source, ParseOptions::default()) else {
                 return Ok(());
             };
-            let naming = Naming { flatten, prefix: String::new() };
+            let naming = Naming { flatten, ..Naming::default() };
             let found = variables(&document, &Floats::default(), &naming).unwrap_or_default();
             let mut names: Vec<_> = found.iter().map(|variable| &variable.name).collect();
             names.sort();

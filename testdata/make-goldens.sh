@@ -83,3 +83,4 @@ done
 
 echo "$(ls "$out" | grep -c '\.enc\.') golden files in $out"
 ./make-pgp-goldens.sh "$sops"
+./make-kms-goldens.sh "$sops"

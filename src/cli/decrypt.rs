@@ -74,9 +74,9 @@ impl Decrypt {
 
 /// A plaintext in the output format.
 fn emitted(context: &Context, input: &Input, document: &Document) -> Outcome<Zeroizing<Vec<u8>>> {
-    check_keys(document).map_err(|error| Failure::from(error).of(&input.name))?;
+    let documents = documents(&input.name, document)?;
     let layout = input.layout(context);
-    let emitted = input.output.emit(&branches(document), layout);
+    let emitted = input.output.emit(&documents, layout);
     emitted.map_err(|error| Failure::from(error).of(&input.name))
 }
 
@@ -110,7 +110,10 @@ pub fn convert(context: &Context, input: &Input, document: Document) -> Outcome<
 
 /// Refuses keys that would be lost where all keys are strings: collections, and those that would
 /// become equal to another key of their mapping.
-fn check_keys(document: &Document) -> Result<(), EmitError> {
+///
+/// # Errors
+/// For the first such key.
+pub fn check_keys(document: &Document) -> Result<(), EmitError> {
     let is_other = |node: &Node| node.is_key && (node.kind, node.ty) != (Kind::Scalar, Type::Str);
     if !document.nodes.iter().any(is_other) {
         return Ok(());
@@ -138,15 +141,18 @@ fn check_keys(document: &Document) -> Result<(), EmitError> {
     Ok(())
 }
 
-/// Every branch as data; an empty one is an empty mapping.
-fn branches(document: &Document) -> Vec<Data> {
+/// Every document of the file that is called `name` as data; an empty one is an empty mapping.
+///
+/// # Errors
+/// Where keys would be lost, as data has strings only.
+pub fn documents(name: &str, document: &Document) -> Outcome<Vec<Data>> {
+    check_keys(document).map_err(|error| Failure::from(error).of(name))?;
     let branches = document.branches.iter();
-    branches
-        .map(|branch| match branch.root {
-            Some(root) => document.data(root),
-            None => Data::Map(Vec::new()),
-        })
-        .collect()
+    let documents = branches.map(|branch| match branch.root {
+        Some(root) => document.data(root),
+        None => Data::Map(Vec::new()),
+    });
+    Ok(documents.collect())
 }
 
 /// One value: a string as its bytes, a mapping as a file, anything else as the format spells it.

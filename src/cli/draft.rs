@@ -106,7 +106,7 @@ pub fn keep(
         allow_nested: false,
         layout: Layout::default(),
     };
-    let encrypted = save::seal(context, "the draft", &Json, &document, sealing)?;
+    let encrypted = save::seal_draft(context, &Json, &document, sealing)?;
     let written = output::write(
         &path,
         &encrypted.text,

@@ -329,7 +329,7 @@ impl Session<'_> {
             allow_nested: false,
             layout: self.layout(),
         };
-        let encrypted = save::seal(self.context, &name, self.store, document, sealing)?;
+        let encrypted = save::seal(self.context, Some(self.file), self.store, document, sealing)?;
         encrypt::say_clear(&name, document, &selection, &encrypted);
         match &self.input {
             Some(input) => save::write_back(self.context, input, &encrypted.text),
@@ -375,7 +375,7 @@ impl Session<'_> {
 }
 
 /// Waits for the user to say that the editor may open again.
-fn asks_again() -> bool {
+pub fn asks_again() -> bool {
     note("press Enter to edit it again, or type q and Enter to stop");
     let mut line = String::new();
     let read = std::io::stdin().lock().read_line(&mut line);

@@ -108,7 +108,13 @@ impl Encrypt {
             None => self.fresh(context, plan, input.layout(context))?,
         };
         let selection = sealing.metadata.selection.clone();
-        let encrypted = save::seal(context, &input.name, input.output, &document, sealing)?;
+        let encrypted = save::seal(
+            context,
+            input.file.as_deref(),
+            input.output,
+            &document,
+            sealing,
+        )?;
         say_clear(&input.name, &document, &selection, &encrypted);
         if input.output.comments_follow_keys() && selection.is_by_comment() {
             say_comments_follow(&input.name);

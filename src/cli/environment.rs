@@ -63,10 +63,74 @@ variables! {
     SOPS_VAULT_URIS;
     /// Huawei Cloud KMS keys, comma separated (`--hckms`).
     SOPS_HUAWEICLOUD_KMS_IDS;
+    /// The tenant of Azure that tokens are asked from.
+    AZURE_TENANT_ID;
+    /// The application, or managed identity, of Azure that asks for tokens.
+    AZURE_CLIENT_ID;
+    /// The secret of that application.
+    AZURE_CLIENT_SECRET;
+    /// The certificate of that application, and its RSA key, in a PEM file.
+    AZURE_CLIENT_CERTIFICATE_PATH;
+    /// Only to say that a key with a password is not read.
+    AZURE_CLIENT_CERTIFICATE_PASSWORD;
+    /// `1`: send the chain of that certificate, too.
+    AZURE_CLIENT_SEND_CERTIFICATE_CHAIN;
+    /// A file with the token of a workload in Kubernetes.
+    AZURE_FEDERATED_TOKEN_FILE;
+    /// Only to say that a user's name and password are no longer taken.
+    AZURE_USERNAME;
+    /// Who gives out tokens, for other clouds than Azure's public one.
+    AZURE_AUTHORITY_HOST;
+    /// Which sources of credentials are asked: `dev`, `prod` or the name of one.
+    AZURE_TOKEN_CREDENTIALS;
+    /// The id of an access key of Huawei Cloud.
+    HUAWEICLOUD_SDK_AK;
+    /// That access key.
+    HUAWEICLOUD_SDK_SK;
+    /// What belongs to an access key that is good for a time only.
+    HUAWEICLOUD_SDK_SECURITY_TOKEN;
+    /// The id of the project in Huawei Cloud; without it, it is asked for.
+    HUAWEICLOUD_SDK_PROJECT_ID;
+    /// A file of credentials instead of `~/.huaweicloud/credentials`.
+    HUAWEICLOUD_SDK_CREDENTIALS_FILE;
+    /// The identity service instead of that of the region.
+    HUAWEICLOUD_SDK_IAM_ENDPOINT;
+    /// With the name of a region behind it (`…_CN_NORTH_4`): where KMS of that region is.
+    HUAWEICLOUD_SDK_REGION_KMS_;
+    /// `none`, or what stands for the metadata service of a cloud's machine.
+    BULLA_METADATA_URL;
+    /// How GCP KMS is asked: `grpc` or `rest`.
+    SOPS_GCP_KMS_CLIENT_TYPE;
+    /// Where GCP KMS is, if not at Google's own address.
+    SOPS_GCP_KMS_ENDPOINT;
+    /// The universe of GCP KMS, if not googleapis.com.
+    SOPS_GCP_KMS_UNIVERSE_DOMAIN;
+    /// The universe of everything of Google Cloud.
+    GOOGLE_CLOUD_UNIVERSE_DOMAIN;
+    /// Credentials of Google Cloud: a path, or the JSON itself.
+    GOOGLE_CREDENTIALS;
+    /// An access token of Google Cloud.
+    GOOGLE_OAUTH_ACCESS_TOKEN;
+    /// A file with credentials of Google Cloud.
+    GOOGLE_APPLICATION_CREDENTIALS;
+    /// The project that requests to Google Cloud are counted to.
+    GOOGLE_CLOUD_QUOTA_PROJECT;
+    /// A server in the place of Google Cloud Storage, which takes no token.
+    STORAGE_EMULATOR_HOST;
+    /// The certificates to trust for AWS, instead of those of the system.
+    AWS_CA_BUNDLE;
     /// The configuration file (`--config`).
     SOPS_CONFIG;
     /// Which kinds of key are tried first (`--decryption-order`).
     SOPS_DECRYPTION_ORDER;
+    /// Key services that are asked, comma separated (`--keyservice`).
+    SOPS_KEYSERVICE;
+    /// Whether keys of this machine are used (`--enable-local-keyservice`).
+    SOPS_ENABLE_LOCAL_KEYSERVICE;
+    /// `off`: no agent is asked for what it holds open.
+    BULLA_AGENT;
+    /// The socket of the agent.
+    BULLA_AGENT_SOCK;
     /// The program that stands for gpg.
     SOPS_GPG_EXEC;
     /// The home directory of gpg.
@@ -155,12 +219,18 @@ variables! {
     BULLA_EDITOR_RAW;
     /// `1`: refuse to decrypt for an editor where there is no memory-backed directory.
     BULLA_REQUIRE_RAM;
+    /// The file that collects variables for the steps that follow, in GitHub Actions.
+    GITHUB_ENV;
+    /// The file that collects the outputs of a step, in GitHub Actions.
+    GITHUB_OUTPUT;
     /// Where programs are looked for; entries that are not absolute are passed over.
     PATH;
     /// The home directory.
     HOME;
     /// The home directory, on Windows.
     USERPROFILE;
+    /// The name of the user, on Windows.
+    USERNAME;
     /// The configuration directory, on Windows.
     APPDATA;
     /// The directory of local state, on Windows.
@@ -171,6 +241,8 @@ variables! {
     XDG_RUNTIME_DIR;
     /// The state directory instead of `~/.local/state`.
     XDG_STATE_HOME;
+    /// The name of this machine, on Windows.
+    COMPUTERNAME;
     /// The directory for temporary files.
     TMPDIR;
     /// Not empty: no colour.

@@ -1,15 +1,14 @@
 //! `bulla exec-env`: a command whose environment holds the values of encrypted files.
 
-use super::args::{Types, Unlocking, format};
+use super::args::{Unlocking, format};
 use super::exec::{self, Program, Running};
-use super::failure::{Failure, Outcome, Status, warn};
+use super::failure::{Failure, Outcome, Status};
+use super::gather::{Gathering, prefix};
 use super::user::User;
-use super::{Context, input, process, unlock};
+use super::{Context, process};
 use crate::store::Store;
-use crate::variables::{Floats, Naming, Variable, VariableError, variables};
+use crate::variables::{GO_NULL, Naming, Variable};
 use clap::Args;
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 /// Run a command with the values of encrypted files in its environment
@@ -44,13 +43,6 @@ pub struct ExecEnv {
     pub running: Running,
 }
 
-fn prefix(text: &str) -> Result<String, &'static str> {
-    if text.contains(['=', '\0']) {
-        return Err("names of variables contain no `=` and no NUL");
-    }
-    Ok(text.to_owned())
-}
-
 impl ExecEnv {
     /// Runs the command.
     ///
@@ -65,7 +57,7 @@ impl ExecEnv {
             return Err(Failure::new(Status::Conflict, message));
         }
         let user = self.running.user()?;
-        let found = self.collect(context, &files)?;
+        let found = self.gathering().variables(context, &files)?;
         let command = self.command(context, &program, user.as_ref(), found)?;
         if let Some(user) = user {
             user.assume()?;
@@ -73,50 +65,17 @@ impl ExecEnv {
         self.start(command)
     }
 
-    /// The variables of all files.
-    fn collect(&self, context: &Context, files: &[PathBuf]) -> Outcome<Vec<Variable>> {
-        let mut owners: HashMap<Vec<u8>, &Path> = HashMap::new();
-        let mut all = Vec::new();
-        for file in files {
-            for variable in self.of_file(context, file)? {
-                if let Some(other) = owners.insert(variable.name.clone(), file) {
-                    let message = format!(
-                        "the variable {} is in two files: {} and {}",
-                        String::from_utf8_lossy(&variable.name),
-                        other.display(),
-                        file.display()
-                    );
-                    return Err(Failure::new(Status::General, message)
-                        .hint("leave it in one of them, or run the command with one file"));
-                }
-                all.push(variable);
-            }
-        }
-        Ok(all)
-    }
-
-    fn of_file(&self, context: &Context, file: &Path) -> Outcome<Vec<Variable>> {
-        let types = Types {
+    fn gathering(&self) -> Gathering<'_> {
+        Gathering {
             input_type: self.input_type,
-            output_type: None,
-        };
-        let mut input = exec::read(context, file, &types)?;
-        let unlocked = unlock::unlock(context, &mut input, &self.unlocking)?;
-        let text = unlocked.plaintext(context, &input, self.unlocking.ignore_mac)?;
-        let floats = Floats::of(&unlocked.document);
-        drop(unlocked);
-        let document = input::parse(&input.name, input.store, text, context.parsing_plain())?;
-        if document.branches.len() > 1 {
-            warn(format!(
-                "{}: only the first of its documents is used",
-                input.name
-            ));
+            unlocking: &self.unlocking,
+            naming: Naming {
+                flatten: self.flatten,
+                prefix: self.prefix.clone(),
+                null: GO_NULL,
+                ..Naming::default()
+            },
         }
-        let naming = Naming {
-            flatten: self.flatten,
-            prefix: self.prefix.clone(),
-        };
-        variables(&document, &floats, &naming).map_err(|error| failure(&error).of(&input.name))
     }
 
     fn command(
@@ -171,14 +130,4 @@ fn become_it(mut command: Command) -> Failure {
 fn become_it(_command: Command) -> Failure {
     let message = "--same-process does not work on this system";
     Failure::new(Status::General, message)
-}
-
-fn failure(error: &VariableError) -> Failure {
-    let failure = Failure::new(Status::General, error);
-    match error {
-        VariableError::Nested(_) => {
-            failure.hint("--flatten joins the keys of nested values with `_`")
-        }
-        _ => failure,
-    }
 }

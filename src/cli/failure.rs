@@ -201,6 +201,13 @@ impl From<RecipientError> for Failure {
     }
 }
 
+impl From<ServiceError> for Failure {
+    fn from(error: ServiceError) -> Self {
+        let failure = Self::new(Status::General, error.message);
+        error.hints.into_iter().fold(failure, Self::hint)
+    }
+}
+
 impl From<WrapKeysError> for Failure {
     fn from(error: WrapKeysError) -> Self {
         let causes = match &error {

@@ -5,7 +5,7 @@ use super::configuration;
 use super::failure::{Failure, Outcome, Status, note};
 use super::input::{Input, Purpose};
 use super::keyflags::Members;
-use super::keyring::Keyring;
+use super::keyring::{Keyring, Opening};
 use super::names::Names;
 use super::output::Content;
 use super::rekey::Rekeying;
@@ -160,7 +160,7 @@ impl Target {
         self.set_threshold(&mut wanted)
             .map_err(|failure| failure.of(&input.name))?;
         let mut keyring = Keyring::new(context, &Unlocking::default())?;
-        let data_key = keyring.data_key(&input.name, &metadata.keys)?;
+        let data_key = keyring.data_key(input.file.as_deref(), &metadata.keys, Opening::Rekey)?;
         let rekeying = Rekeying {
             context,
             input: &input,

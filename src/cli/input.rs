@@ -24,6 +24,8 @@ pub enum Purpose {
 pub struct Input {
     /// How it is called in messages.
     pub name: String,
+    /// The file it was read from; `None` for standard input.
+    pub file: Option<PathBuf>,
     /// The file where it is going to be changed.
     pub original: Option<Original>,
     /// The path by which rule and format are found, where there is one.
@@ -77,10 +79,10 @@ impl Input {
             ),
         };
         let path = name_override.or(file).map(Path::to_path_buf);
-        let name = file.map_or("standard input".into(), |file| file.display().to_string());
         let (store, output) = stores(path.as_deref(), types);
         Ok(Self {
-            name,
+            name: name(file),
+            file: file.map(Path::to_path_buf),
             original,
             path,
             store,
@@ -152,6 +154,11 @@ impl Input {
         let text = std::mem::take(&mut self.text);
         parse(&self.name, self.store, text, self.parsing)
     }
+}
+
+/// How `file` is called in messages, or standard input without one.
+pub fn name(file: Option<&Path>) -> String {
+    file.map_or("standard input".into(), |file| file.display().to_string())
 }
 
 /// The text of a file; with it, where it is going to be changed, what tells whether somebody else

@@ -1,20 +1,36 @@
 //! The identities of this user: gathered once, and once unlocked open for every file of a run.
 
+#[cfg(feature = "keyservice")]
+mod single;
+
 use super::Context;
 use super::args::{Unlocking, comma_list};
+use super::audit::{Action, Event};
 use super::failure::{Failure, Outcome, Status, warn};
 use super::gpg::GpgProgram;
 use super::identities::{self, Content, Source};
+use super::input;
 use super::names::Names;
 use super::plugins::PathPlugins;
 use super::prompt::Terminal;
 use crate::crypto::DataKey;
 use crate::keys::{
-    AgeError, AgeIdentities, DEFAULT_ORDER, IdentitySource, KeyGroups, Service, Trial, Unlocker,
-    UnwrapError,
+    AgeError, AgeIdentities, Agent, DEFAULT_ORDER, IdentitySource, KeyGroups, MasterKey, Recovered,
+    Service, Trial, Unlocker, UnwrapError,
 };
 use std::collections::HashSet;
 use std::path::Path;
+
+/// What a file is opened for; the audit log says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// To decrypt values.
+    Decrypt,
+    /// To decrypt values, and encrypt them with another data key.
+    Rotate,
+    /// To wrap the data key for others. No value is decrypted.
+    Rekey,
+}
 
 /// All that this user can open files with.
 pub struct Keyring<'c> {
@@ -58,30 +74,62 @@ impl<'c> Keyring<'c> {
 
     /// Runs the commands of the environment for recipients that they were not run for yet.
     fn ask_commands(&mut self, keys: &KeyGroups) {
+        self.ask_commands_for(keys.groups.iter().flatten().map(AsRef::as_ref));
+    }
+
+    fn ask_commands_for<'k>(&mut self, keys: impl Iterator<Item = &'k dyn MasterKey>) {
         let environment = &self.context.environment;
-        let age = keys
-            .groups
-            .iter()
-            .flatten()
-            .filter(|key| key.provider() == "age");
-        for recipient in age.map(|key| key.id()) {
+        let age = keys.filter(|key| key.provider() == "age");
+        for recipient in age.map(MasterKey::id) {
             if self.commanded.insert(recipient.to_owned()) {
                 self.add(identities::from_commands(environment, Some(recipient)));
             }
         }
     }
 
-    /// The data key of the file that is called `name`.
+    /// The data key of `file`, or of standard input without one. The only way to it, and what it
+    /// is wanted for stands in the audit log before it is given out.
     ///
     /// # Errors
     /// Where no key opens it; the report names every key that was tried, the hints what to do.
-    pub fn data_key(&mut self, name: &str, keys: &KeyGroups) -> Outcome<DataKey> {
+    /// Where the audit log is broken.
+    pub fn data_key(
+        &mut self,
+        file: Option<&Path>,
+        keys: &KeyGroups,
+        opening: Opening,
+    ) -> Outcome<DataKey> {
+        self.context.audit.prepare(self.context)?;
+        if opening == Opening::Rotate {
+            self.submit(Action::Rotate, file, &[])?;
+        }
+        let recovered = self.recover(&input::name(file), keys)?;
+        let action = match opening {
+            Opening::Decrypt | Opening::Rotate => Action::Decrypt,
+            Opening::Rekey => Action::Rekey,
+        };
+        self.submit(action, file, &recovered.by)?;
+        Ok(recovered.key)
+    }
+
+    fn submit(&self, action: Action, file: Option<&Path>, opened_by: &[String]) -> Outcome {
+        let event = Event {
+            action,
+            file,
+            opened_by,
+        };
+        self.context.audit.submit(self.context, &event)
+    }
+
+    fn recover(&mut self, name: &str, keys: &KeyGroups) -> Outcome<Recovered> {
         self.ask_commands(keys);
         let environment = &self.context.environment;
         let services = self.context.services();
         let services: Vec<&dyn Service> = services.iter().map(AsRef::as_ref).collect();
+        let agent = self.context.agent();
         let unlocker = Unlocker {
             services: &services,
+            agent: agent.as_deref(),
             local: self.context.is_local(),
             gpg: Some(&mut GpgProgram::new(environment)),
             opened: Some(&mut self.context.opened.borrow_mut()),
@@ -90,12 +138,12 @@ impl<'c> Keyring<'c> {
             ..Unlocker::new(&mut self.identities)
         };
         let opened = keys.unwrap_data_key(&self.order, unlocker);
+        self.hand_over(agent.as_deref());
         if let Ok(recovered) = &opened {
             let by = recovered.by.join(", ");
             self.context.tell(format_args!("{name}: opened by {by}"));
         }
-        let key = opened.map(|recovered| recovered.key);
-        key.map_err(|error| {
+        opened.map_err(|error| {
             let names = Names::near(self.context, Path::new(name));
             let report = error.report(&|id| names.name(id));
             let hints = self.hints(keys, &error.reasons(), &names);
@@ -105,7 +153,7 @@ impl<'c> Keyring<'c> {
         })
     }
 
-    /// The data key of a file, if what is open already opens it.
+    /// The data key of a text that was just made, if what is open already opens it: to compare.
     pub fn open_silently(&mut self, keys: &KeyGroups) -> Option<DataKey> {
         let unlocker = Unlocker::new(&mut self.identities);
         let opened = keys.unwrap_data_key(&self.order, unlocker);
@@ -126,8 +174,10 @@ impl<'c> Keyring<'c> {
         let environment = &self.context.environment;
         let services = self.context.services();
         let services: Vec<&dyn Service> = services.iter().map(AsRef::as_ref).collect();
+        let agent = self.context.agent();
         let unlocker = Unlocker {
             services: &services,
+            agent: agent.as_deref(),
             local: self.context.is_local(),
             gpg: Some(&mut GpgProgram::new(environment)),
             opened: Some(&mut self.context.opened.borrow_mut()),
@@ -135,7 +185,19 @@ impl<'c> Keyring<'c> {
             prompt: Some(&mut Terminal::new(environment)),
             ..Unlocker::new(&mut self.identities)
         };
-        keys.try_all(&self.order, unlocker)
+        let trial = keys.try_all(&self.order, unlocker);
+        self.hand_over(agent.as_deref());
+        trial
+    }
+
+    /// Has the agent hold what somebody was asked for.
+    fn hand_over(&mut self, agent: Option<&dyn Agent>) {
+        let unlocked = self.identities.take_unlocked();
+        if let Some(agent) = agent {
+            for one in unlocked {
+                agent.take_over(one);
+            }
+        }
     }
 
     /// What to do about keys that did not open.

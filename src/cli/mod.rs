@@ -1,7 +1,9 @@
 //! The command line: the only layer that touches disk, terminal, environment and clock.
 
+#[cfg(all(unix, feature = "keyservice"))]
 mod agent;
 mod args;
+mod audit;
 mod completion;
 mod config;
 mod configuration;
@@ -15,17 +17,23 @@ mod exec;
 mod exec_env;
 mod exec_file;
 mod explain;
+mod export;
 mod failure;
 mod filestatus;
+mod gather;
 pub mod gpg;
+mod gpg_agent;
 mod groups;
 pub mod identities;
 mod init;
 mod input;
 mod keyflags;
 mod keyring;
+#[cfg(feature = "keyservice")]
+mod keyservice;
 mod legacy;
 pub mod lock;
+mod merge;
 mod names;
 mod original;
 pub mod output;
@@ -33,8 +41,10 @@ mod plugins;
 pub mod private_dir;
 pub mod process;
 pub mod prompt;
+mod publish;
 mod rekey;
 mod replacement;
+mod resolve;
 mod reuse;
 mod rotate;
 mod save;
@@ -50,11 +60,11 @@ mod why;
 mod words;
 
 use crate::crypto::{DataKey, SystemRandom};
-use crate::keys::{KeyGroups, Opened, Service, WrapKeysError, Wrapper};
+use crate::keys::{Agent, KeyGroups, Opened, Service, WrapKeysError, Wrapper};
 use crate::store::ParseOptions;
 use args::Global;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use environment::Environment;
 use failure::{Failure, Outcome, Status};
 use gpg::GpgProgram;
@@ -88,13 +98,21 @@ enum Command {
     Updatekeys(updatekeys::Updatekeys),
     Groups(groups::Groups),
     Filestatus(filestatus::Filestatus),
+    Publish(publish::Publish),
     ExecEnv(Box<exec_env::ExecEnv>),
     ExecFile(Box<exec_file::ExecFile>),
+    Export(Box<export::Export>),
     Init(init::Init),
     Keygen(init::Keygen),
     Explain(Box<explain::Explain>),
     Why(why::Why),
     Config(config::Config),
+    Merge(Box<merge::Merge>),
+    Resolve(Box<resolve::Resolve>),
+    #[cfg(feature = "keyservice")]
+    Keyservice(keyservice::Keyservice),
+    #[cfg(all(unix, feature = "keyservice"))]
+    Agent(agent::Command),
     Completion(completion::Completion),
 }
 
@@ -106,12 +124,50 @@ pub(crate) struct Context {
     environment: Environment,
     /// What master keys yielded in this run: nobody is asked for the same twice.
     opened: RefCell<Opened>,
+    /// Whether keys of this machine, and the providers' services, may be used.
+    local: bool,
+    /// The key services that are asked beside them.
+    #[cfg(feature = "keyservice")]
+    key_services: Vec<services::keyservice::ServiceUri>,
+    /// Where is written what this run does with secrets.
+    audit: audit::Audit,
     /// What was made for the network in this run.
     #[cfg(feature = "net")]
     clients: services::Clients,
 }
 
 impl Context {
+    /// What flags and environment say.
+    ///
+    /// # Errors
+    /// Where a variable has a value that it cannot have.
+    #[cfg_attr(not(feature = "net"), allow(unused_variables))]
+    fn new(global: Global, environment: Environment, matches: &ArgMatches) -> Outcome<Self> {
+        Ok(Self {
+            local: global.enables_local(&environment)?,
+            #[cfg(feature = "net")]
+            clients: services::Clients::new(matches),
+            #[cfg(feature = "keyservice")]
+            key_services: keyservice::addresses(&global, &environment),
+            ..Self::alone(global, environment)
+        })
+    }
+
+    /// Without key services, whatever flags and environment say.
+    fn alone(global: Global, environment: Environment) -> Self {
+        Self {
+            global,
+            environment,
+            opened: RefCell::default(),
+            audit: audit::Audit::default(),
+            local: true,
+            #[cfg(feature = "keyservice")]
+            key_services: Vec::new(),
+            #[cfg(feature = "net")]
+            clients: services::Clients::default(),
+        }
+    }
+
     fn parsing(&self) -> ParseOptions {
         ParseOptions {
             allow_duplicate_keys: self.global.allow_duplicate_keys,
@@ -143,7 +199,7 @@ impl Context {
 
     /// Whether keys of this machine, and the providers' services, may be used.
     fn is_local(&self) -> bool {
-        !self.global.no_enable_local_keyservice
+        self.local
     }
 
     /// The services that hold keys, in the order in which they are asked.
@@ -153,7 +209,22 @@ impl Context {
         if self.is_local() {
             services.push(Box::new(services::Providers::new(self)));
         }
+        #[cfg(feature = "keyservice")]
+        for uri in &self.key_services {
+            let offline = self.global.offline;
+            let service = services::keyservice::KeyService::new(uri, &self.clients, offline);
+            services.push(Box::new(service));
+        }
         services
+    }
+
+    /// The agent of this user, where one is to be asked.
+    fn agent(&self) -> Option<Box<dyn Agent + '_>> {
+        #[cfg(all(unix, feature = "keyservice"))]
+        if self.is_local() {
+            return agent::Client::of(self).map(|agent| Box::new(agent) as _);
+        }
+        None
     }
 
     /// Wraps a data key for everybody in `keys`.
@@ -205,30 +276,15 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome<ExitCode> {
     let words = std::iter::once(name).chain(arguments);
     let matches = Cli::command().try_get_matches_from(words);
     let parsed = matches.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
-    #[cfg_attr(not(feature = "net"), allow(unused_variables))]
     let (cli, matches) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => return usage(&error).map(|()| ExitCode::SUCCESS),
     };
-    if !cli.global.keyservice.is_empty() {
-        failure::warn("--keyservice: this version asks no key services, it uses local keys only");
-    }
-    if cli.global.no_enable_local_keyservice {
-        failure::warn(
-            "--enable-local-keyservice=false: this version asks no key services, it uses local \
-             keys all the same",
-        );
-    }
-    let context = Context {
-        global: cli.global,
-        environment: Environment::of_process(),
-        opened: RefCell::default(),
-        #[cfg(feature = "net")]
-        clients: services::Clients::new(&matches),
-    };
+    let context = Context::new(cli.global, Environment::of_process(), &matches)?;
     let done = match cli.command {
         Command::ExecEnv(command) => return command.run(&context),
         Command::ExecFile(command) => return command.run(&context),
+        Command::Export(command) => command.run(&context),
         Command::Encrypt(command) => command.run(&context),
         Command::Decrypt(command) => command.run(&context),
         Command::Edit(command) => command.run(&context),
@@ -238,11 +294,18 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome<ExitCode> {
         Command::Updatekeys(command) => command.run(&context),
         Command::Groups(command) => command.run(&context),
         Command::Filestatus(command) => command.run(&context),
+        Command::Publish(command) => command.run(&context),
         Command::Init(command) => command.run(&context),
         Command::Keygen(command) => command.run(&context),
         Command::Explain(command) => command.run(&context),
         Command::Why(command) => command.run(&context),
         Command::Config(command) => command.run(&context),
+        Command::Merge(command) => return command.run(&context),
+        Command::Resolve(command) => command.run(&context),
+        #[cfg(feature = "keyservice")]
+        Command::Keyservice(command) => command.run(&context),
+        #[cfg(all(unix, feature = "keyservice"))]
+        Command::Agent(command) => command.run(&context),
         Command::Completion(command) => command.run(),
     };
     done.map(|()| ExitCode::SUCCESS)

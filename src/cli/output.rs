@@ -226,6 +226,21 @@ pub fn write(
     }
 }
 
+/// Appends `new` to a file that somebody else collects lines in; one that is not there is made,
+/// readable by its owner only.
+///
+/// # Errors
+/// [`OutputError::Write`].
+pub fn append(path: &Path, new: &[u8]) -> Result<(), OutputError> {
+    let mut options = File::options();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path);
+    let written = file.and_then(|mut file| file.write_all(new));
+    written.map_err(|source| write_error(path, source))
+}
+
 /// Makes a new file: mode 0600 for plain text, else as the umask has it.
 ///
 /// # Errors

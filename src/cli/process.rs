@@ -4,6 +4,7 @@
 //! nothing behind never pays for it. A signal runs every registered cleanup and then does what it
 //! would have done by itself, so that the status tells of it.
 
+use signal_hook::consts::{SIGINT, SIGTERM};
 use std::{
     collections::BTreeMap,
     io::{self, Write},
@@ -27,6 +28,8 @@ struct Watch {
     foreground: Option<Foreground>,
     /// The signal by which this process has yet to end, when its command has put things away.
     owed: Option<i32>,
+    /// To be told to end is how this process is meant to end.
+    serves: bool,
 }
 
 /// A child that has the terminal, and what it is to this process.
@@ -61,6 +64,7 @@ static WATCH: Mutex<Watch> = Mutex::new(Watch {
     cleanups: BTreeMap::new(),
     foreground: None,
     owed: None,
+    serves: false,
 });
 static CHILD_ENDED: Condvar = Condvar::new();
 
@@ -126,15 +130,42 @@ pub fn undisturbed<T>(work: impl FnOnce() -> T) -> io::Result<T> {
     Ok(done)
 }
 
-/// Ends this process by `signal`'s default action, after the cleanups.
+/// From now on this process serves others until INT or TERM tells it to end, and that it then
+/// does with status 0.
+///
+/// # Errors
+/// Where signals cannot be listened to.
+pub fn serve_until_told() -> io::Result<()> {
+    running_watch()?.serves = true;
+    Ok(())
+}
+
+/// Ends this process with status 0, after the cleanups.
 #[allow(clippy::exit, reason = "to end the process is what this is for")]
-pub fn end_by(signal: i32) -> ! {
+pub fn end_well() -> ! {
+    // the lock is kept: whoever wants to register something now waits for the end
+    let _watch = cleaned_up();
+    std::process::exit(0)
+}
+
+/// Runs the cleanups; nothing else may end this process any more.
+fn cleaned_up() -> MutexGuard<'static, Watch> {
     let mut watch = watch();
     watch.ending = true;
     for (_, action) in std::mem::take(&mut watch.cleanups) {
         action();
     }
+    watch
+}
+
+/// Ends this process by `signal`'s default action, after the cleanups.
+#[allow(clippy::exit, reason = "to end the process is what this is for")]
+pub fn end_by(signal: i32) -> ! {
+    let watch = cleaned_up();
     // the lock is kept: whoever wants to register something now waits for the end
+    if watch.serves && matches!(signal, SIGINT | SIGTERM) {
+        std::process::exit(0);
+    }
     let _ = signal_hook::low_level::emulate_default_handler(signal);
     std::process::exit(128 + signal)
 }
@@ -270,11 +301,11 @@ pub fn harden() {
 
 #[cfg(unix)]
 mod system {
-    use super::{CHILD_ENDED, Fate, Foreground, GRACE, Role, end_by, watch};
+    use super::{CHILD_ENDED, Fate, Foreground, GRACE, Role, SIGINT, SIGTERM, end_by, watch};
     use rustix::process::{
         Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, getrlimit, setrlimit,
     };
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+    use signal_hook::consts::{SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
     use signal_hook::iterator::Signals;
     use std::{
         io,

@@ -1,8 +1,8 @@
 //! Questions to the user: passphrases on the terminal itself, yes or no where sops asks it.
 
-use super::agent::{Agent, AgentError, Request};
 use super::environment::Environment;
 use super::failure::{note, warn};
+use super::gpg_agent::{Agent, AgentError, Request};
 use super::process;
 use crate::keys::Prompt;
 use std::io::{self, BufRead, Write};
@@ -57,8 +57,8 @@ pub fn line(question: &str) -> Result<Zeroizing<String>, PromptError> {
     Ok(line)
 }
 
-/// Asks on standard output until standard input says `y` or `n`, as sops does:
-/// `Is this okay? (y/n):`.
+/// Asks on standard output until standard input says `y` or `n`, as sops does. The question is
+/// shown as it is, such as `Is this okay? (y/n):`.
 ///
 /// # Errors
 /// [`PromptError::NoAnswer`] where the input ends, [`PromptError::Io`].
@@ -73,7 +73,7 @@ fn ask(
 ) -> Result<bool, PromptError> {
     let mut line = Vec::new();
     loop {
-        write!(output, "{question} (y/n):")?;
+        write!(output, "{question}")?;
         output.flush()?;
         line.clear();
         if input.read_until(b'\n', &mut line)? == 0 {
@@ -213,7 +213,7 @@ mod tests {
 
     fn answer(input: &str) -> (Result<bool, PromptError>, String) {
         let mut output = Vec::new();
-        let answer = ask("Is this okay?", &mut input.as_bytes(), &mut output);
+        let answer = ask("Is this okay? (y/n):", &mut input.as_bytes(), &mut output);
         (answer, String::from_utf8(output).unwrap())
     }
 

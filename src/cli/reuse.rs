@@ -9,6 +9,7 @@
 use super::args::{Types, Unlocking};
 use super::configuration::Plan;
 use super::input::{self, Input, Purpose};
+use super::keyring::{Keyring, Opening};
 use super::save::Sealing;
 use super::unlock::{self, Unlocked};
 use super::{Context, output};
@@ -81,7 +82,11 @@ impl Wanted<'_> {
         if !same {
             return None;
         }
-        let data_key = unlock::data_key(context, &there.name, &metadata, self.unlocking).ok()?;
+        let mut keyring = Keyring::new(context, self.unlocking).ok()?;
+        let file = there.file.as_deref();
+        let data_key = keyring
+            .data_key(file, &metadata.keys, Opening::Decrypt)
+            .ok()?;
         let unlocked = Unlocked {
             document,
             metadata,

@@ -7,6 +7,7 @@ use super::decrypt::convert;
 use super::failure::{Failure, Outcome, Status, warn};
 use super::input::{self, Input, Purpose};
 use super::keyflags::{Added, Removed};
+use super::keyring::Opening;
 use super::output::Content;
 use super::save::{self, Sealing};
 use super::unlock;
@@ -60,7 +61,7 @@ impl Rotate {
         let name = self.filename_override.as_deref();
         let mut input = Input::read(context, Some(file), &self.types, name, purpose)
             .map_err(|failure| self.missing(failure))?;
-        let unlocked = unlock::unlock(context, &mut input, &self.unlocking)?;
+        let unlocked = unlock::unlock_for(context, &mut input, &self.unlocking, Opening::Rotate)?;
         let plain = unlocked.plaintext(context, &input, self.unlocking.ignore_mac)?;
         let document = input::parse(&input.name, input.store, plain, context.parsing_plain())?;
         let document = convert(context, &input, document)?;
@@ -78,7 +79,13 @@ impl Rotate {
             allow_nested: false,
             layout: input.layout(context),
         };
-        let encrypted = save::seal(context, &input.name, input.output, &document, sealing)?;
+        let encrypted = save::seal(
+            context,
+            input.file.as_deref(),
+            input.output,
+            &document,
+            sealing,
+        )?;
         save::deliver(
             context,
             &input,

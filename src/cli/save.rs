@@ -3,14 +3,16 @@
 
 use super::Context;
 use super::args::Destination;
+use super::audit::{Action, Event};
 use super::failure::{Failure, Outcome, Status, note, warn};
-use super::input::Input;
+use super::input::{self, Input};
 use super::output::{self, Content, OutputError};
 use crate::crypto::{Cipher, DataKey, Stash, SystemRandom};
 use crate::document::{BeyondSops, Document};
 use crate::encrypt::{Encrypted, Encryption, encrypt};
 use crate::metadata::Metadata;
 use crate::store::{Layout, Store};
+use std::path::Path;
 
 /// The version of sops whose files bulla writes.
 pub const SOPS_VERSION: &str = "3.13.2";
@@ -31,11 +33,47 @@ pub struct Sealing {
     pub layout: Layout,
 }
 
-/// Encrypts `document`, which `name` names in messages, and says what stock sops could not read.
+/// Encrypts `document`, which was read from `file`, or from standard input without one, and says
+/// what stock sops could not read. The audit log says that it is done.
 ///
 /// # Errors
-/// Where it cannot be encrypted, or the result would not decrypt to the same bytes.
+/// Where it cannot be encrypted, or the result would not decrypt to the same bytes; where the
+/// audit log is broken.
 pub fn seal(
+    context: &Context,
+    file: Option<&Path>,
+    store: &dyn Store,
+    document: &Document,
+    sealing: Sealing,
+) -> Outcome<Encrypted> {
+    let event = Event {
+        action: Action::Encrypt,
+        file,
+        opened_by: &[],
+    };
+    context.audit.submit(context, &event)?;
+    let name = input::name(file);
+    let cipher = sealing.cipher;
+    let encrypted = sealed(context, &name, store, document, sealing)?;
+    say_beyond_sops(&name, store, document, cipher);
+    Ok(encrypted)
+}
+
+/// As [`seal`], for an edit that could not be saved. It is none of the user's files, and must not
+/// be lost, also where the audit log is the reason.
+///
+/// # Errors
+/// Where it cannot be encrypted.
+pub fn seal_draft(
+    context: &Context,
+    store: &dyn Store,
+    document: &Document,
+    sealing: Sealing,
+) -> Outcome<Encrypted> {
+    sealed(context, "the draft", store, document, sealing)
+}
+
+fn sealed(
     context: &Context,
     name: &str,
     store: &dyn Store,
@@ -44,7 +82,7 @@ pub fn seal(
 ) -> Outcome<Encrypted> {
     let mut metadata = sealing.metadata;
     metadata.last_modified = context.now();
-    let encrypted = encrypt(
+    encrypt(
         document,
         Encryption {
             store,
@@ -58,9 +96,7 @@ pub fn seal(
             allow_nested: sealing.allow_nested,
         },
     )
-    .map_err(|error| Failure::from(error).of(name))?;
-    say_beyond_sops(name, store, document, sealing.cipher);
-    Ok(encrypted)
+    .map_err(|error| Failure::from(error).of(name))
 }
 
 fn say_beyond_sops(name: &str, store: &dyn Store, document: &Document, cipher: Cipher) {

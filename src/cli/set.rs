@@ -208,7 +208,13 @@ pub fn write(
         allow_nested: false,
         layout: input.layout(context),
     };
-    let encrypted = save::seal(context, &input.name, input.output, &document, sealing)?;
+    let encrypted = save::seal(
+        context,
+        input.file.as_deref(),
+        input.output,
+        &document,
+        sealing,
+    )?;
     encrypt::say_clear(&input.name, &document, &selection, &encrypted);
     save::write_back(context, input, &encrypted.text)
 }

@@ -4,7 +4,7 @@ use super::Context;
 use super::args::Unlocking;
 use super::failure::{Failure, Outcome, Status, warn};
 use super::input::{self, Input};
-use super::keyring::Keyring;
+use super::keyring::{Keyring, Opening};
 use crate::crypto::{DataKey, Stash};
 use crate::decrypt::{DecryptOptions, decrypt};
 use crate::document::{Data, Document};
@@ -64,36 +64,37 @@ fn say_ignored(name: &str, document: &Document) {
     }
 }
 
-/// Parses an input and finds its data key.
+/// Parses an input and finds its data key, to decrypt it.
 ///
 /// # Errors
 /// Where the file is not encrypted, or no key opens it.
 pub fn unlock(context: &Context, input: &mut Input, flags: &Unlocking) -> Outcome<Unlocked> {
+    unlock_for(context, input, flags, Opening::Decrypt)
+}
+
+/// As [`unlock`], for something else.
+///
+/// # Errors
+/// As there.
+pub fn unlock_for(
+    context: &Context,
+    input: &mut Input,
+    flags: &Unlocking,
+    opening: Opening,
+) -> Outcome<Unlocked> {
     // As with sops: what is no encrypted file of its format has no status of its own.
     let document = input
         .parse()
         .map_err(|failure| failure.with(Status::General))?;
     let metadata = metadata(&input.name, input.store, &document)?;
     say_ignored(&input.name, &document);
-    let data_key = data_key(context, &input.name, &metadata, flags)?;
+    let mut keyring = Keyring::new(context, flags)?;
+    let data_key = keyring.data_key(input.file.as_deref(), &metadata.keys, opening)?;
     Ok(Unlocked {
         document,
         metadata,
         data_key,
     })
-}
-
-/// The data key of a file, by the identities of this user.
-///
-/// # Errors
-/// Where no key opens the file; the report names every key that was tried.
-pub fn data_key(
-    context: &Context,
-    name: &str,
-    metadata: &Metadata,
-    flags: &Unlocking,
-) -> Outcome<DataKey> {
-    Keyring::new(context, flags)?.data_key(name, &metadata.keys)
 }
 
 impl Unlocked {

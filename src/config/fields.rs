@@ -83,6 +83,18 @@ pub enum Problem {
     /// `bulla.recipients` in a rule that has key groups.
     #[error("key_groups stand beside it: write it into one of them")]
     BesideGroups,
+    /// A destination rule that names several.
+    #[error("more than one destination ({}), a rule has one", names.join(", "))]
+    Destinations {
+        /// The keys that name them.
+        names: Vec<&'static str>,
+    },
+    /// A `content` that does not exist.
+    #[error("unknown content {name:?}, expected one of json, file, values")]
+    Content {
+        /// The name in the file.
+        name: String,
+    },
 }
 
 fn meant(suggestion: Option<&str>) -> String {
@@ -99,7 +111,7 @@ fn hint(expected: &str, found: &str) -> &'static str {
 }
 
 impl ConfigError {
-    pub(super) fn new(place: Place, problem: impl Into<Problem>) -> Self {
+    pub(crate) fn new(place: Place, problem: impl Into<Problem>) -> Self {
         Self {
             file: PathBuf::new(),
             place,
@@ -107,7 +119,7 @@ impl ConfigError {
         }
     }
 
-    pub(super) fn in_file(mut self, file: &Path) -> Self {
+    pub(crate) fn in_file(mut self, file: &Path) -> Self {
         file.clone_into(&mut self.file);
         self
     }
@@ -118,7 +130,7 @@ impl ConfigError {
 pub struct Place(String);
 
 impl Place {
-    fn key(&self, name: &str) -> Self {
+    pub(super) fn key(&self, name: &str) -> Self {
         match &*self.0 {
             "" => Self(name.to_owned()),
             place => Self(format!("{place}.{name}")),
@@ -151,14 +163,14 @@ thread_local! {
 }
 
 /// The entries of a mapping that have not been asked for yet.
-pub(super) struct Fields<'d> {
+pub(crate) struct Fields<'d> {
     place: Place,
     entries: Vec<(&'d [u8], &'d Data)>,
 }
 
 impl<'d> Fields<'d> {
     /// The entries of `data`, those of merge keys (`<<`) behind its own.
-    pub(super) fn new(data: &'d Data, place: Place) -> Read<Self> {
+    pub(crate) fn new(data: &'d Data, place: Place) -> Read<Self> {
         let Data::Map(own) = data else {
             return Err(mistyped(data, place, "a mapping"));
         };
@@ -182,7 +194,7 @@ impl<'d> Fields<'d> {
     }
 
     /// The value of `name`; a null is no value.
-    pub(super) fn take(&mut self, name: &str) -> Option<&'d Data> {
+    pub(crate) fn take(&mut self, name: &str) -> Option<&'d Data> {
         #[cfg(test)]
         ASKED.with_borrow_mut(|asked| asked.push(self.place(name).0));
         let at = self
@@ -194,7 +206,7 @@ impl<'d> Fields<'d> {
     }
 
     /// Where `name` stands.
-    pub(super) fn place(&self, name: &str) -> Place {
+    pub(crate) fn place(&self, name: &str) -> Place {
         self.place.key(name)
     }
 
@@ -204,7 +216,7 @@ impl<'d> Fields<'d> {
     }
 
     /// A text; empty counts as none.
-    pub(super) fn text(&mut self, name: &str) -> Read<Option<&'d str>> {
+    pub(crate) fn text(&mut self, name: &str) -> Read<Option<&'d str>> {
         let place = self.place(name);
         let text = self
             .take(name)
@@ -253,13 +265,13 @@ impl<'d> Fields<'d> {
     }
 
     /// A list, each item with its place.
-    pub(super) fn list(&mut self, name: &str) -> Read<Option<Vec<(&'d Data, Place)>>> {
+    pub(crate) fn list(&mut self, name: &str) -> Read<Option<Vec<(&'d Data, Place)>>> {
         let place = self.place(name);
         self.take(name).map(|value| list(value, &place)).transpose()
     }
 
     /// A mapping.
-    pub(super) fn mapping(&mut self, name: &str) -> Read<Option<Fields<'d>>> {
+    pub(crate) fn mapping(&mut self, name: &str) -> Read<Option<Fields<'d>>> {
         let place = self.place(name);
         self.take(name)
             .map(|value| Fields::new(value, place))
@@ -282,7 +294,7 @@ impl<'d> Fields<'d> {
     }
 
     /// Tells the places of what has not been asked for.
-    pub(super) fn finish(self, unknown: &mut Vec<String>) {
+    pub(crate) fn finish(self, unknown: &mut Vec<String>) {
         for (key, _) in self.entries {
             unknown.push(self.place.key(&String::from_utf8_lossy(key)).0);
         }

@@ -3,6 +3,7 @@
 //! Knows no disk and no key: paths are compared as texts, recipients are kept as they
 //! are written. Unknown keys are ignored, but remembered for a linter.
 
+mod destination;
 mod directory;
 mod expand;
 mod fields;
@@ -11,8 +12,13 @@ mod paths;
 mod rule;
 mod schema;
 
+pub use destination::{
+    AwsSecrets, AzureSecrets, Bucket, Content, Destination, DestinationRule, ExternalSecret,
+    GcpSecrets, Naming, ObjectName, SecretManifest, VaultKv,
+};
 pub use directory::{Directory, Named};
 pub use expand::Edit;
+pub(crate) use fields::Fields;
 pub use fields::{ConfigError, Place, Problem};
 pub use lint::secret_like;
 pub use paths::{candidates, clean, companion, subject};
@@ -20,7 +26,6 @@ pub use rule::{CIPHERS, Rule, RuleKey};
 pub use schema::schema;
 
 use crate::document::{Data, Type};
-use fields::Fields;
 use rule::Reader;
 use std::path::Path;
 
@@ -30,7 +35,7 @@ pub struct Config {
     /// The rules for new files, in order. `None` where the file has no `creation_rules`: it
     /// then says nothing about keys. An empty list says that no file has any.
     pub creation_rules: Option<Vec<Rule>>,
-    /// The rules for publishing, as they stand in the file.
+    /// The rules for publishing, as they stand in the file: see [`Config::destination_for`].
     pub destination_rules: Option<Data>,
     /// How formats are laid out.
     pub stores: Stores,

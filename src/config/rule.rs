@@ -195,7 +195,8 @@ fn add(keys: &mut Vec<RuleKey>, more: Vec<RuleKey>) {
     }
 }
 
-fn path_regex(fields: &mut Fields<'_>) -> Read<Option<Pattern>> {
+/// The pattern of a rule; `None` matches every file.
+pub(super) fn path_regex(fields: &mut Fields<'_>) -> Read<Option<Pattern>> {
     let Some(text) = fields.text("path_regex")? else {
         return Ok(None);
     };

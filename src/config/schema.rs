@@ -2,6 +2,7 @@
 //! holds it against what the reader asks for.
 
 use super::CIPHERS;
+use super::destination::CONTENTS;
 use super::rule::{FLAT_FIELDS, group_field};
 use crate::document::Data;
 use crate::metadata::SELECTORS;
@@ -222,7 +223,111 @@ fn destination_rule() -> Data {
         "omit_extensions",
         truth("Whether names are published without their extension."),
     ));
+    fields.push(("bulla", described(own_destinations(), OWN)));
     closed(fields)
+}
+
+/// Destinations that stock sops has not, and what goes with any of them.
+fn own_destinations() -> Data {
+    let naming = || {
+        [
+            ("prefix", text("Put in front of names.")),
+            ("content", content()),
+        ]
+    };
+    let aws = |about| {
+        let own = [
+            ("region", text("The region.")),
+            ("profile", text("The AWS profile.")),
+            ("kms_key", text("The KMS key that the store encrypts with.")),
+        ];
+        described(closed(naming().into_iter().chain(own)), about)
+    };
+    let google = [
+        ("project", text("The project.")),
+        (
+            "locations",
+            described(
+                strings(),
+                "Where new secrets are kept; anywhere without it.",
+            ),
+        ),
+    ];
+    let google = needing(closed(naming().into_iter().chain(google)), "project");
+    let azure = [("vault", text("The address of the vault."))];
+    let azure = needing(closed(naming().into_iter().chain(azure)), "vault");
+    let object = || {
+        [
+            ("name", text("The name; without it that of the file.")),
+            ("namespace", text("The namespace.")),
+        ]
+    };
+    let kubernetes = [
+        ("content", content()),
+        ("type", text("The type of the secret; Opaque without it.")),
+        ("labels", text_map("Labels of the secret.")),
+        (
+            "string_data",
+            truth("Whether values stand in stringData, and not as base64 in data."),
+        ),
+    ];
+    let external = [
+        (
+            "store",
+            text("The SecretStore that reaches the destination."),
+        ),
+        ("store_kind", text("SecretStore or ClusterSecretStore.")),
+        (
+            "refresh_interval",
+            text("How often the operator looks, as 1h."),
+        ),
+    ];
+    let external = needing(closed(object().into_iter().chain(external)), "store");
+    closed([
+        (
+            "aws_secrets_manager",
+            aws("Publish the values to AWS Secrets Manager."),
+        ),
+        (
+            "aws_parameter_store",
+            aws("Publish the values to the Parameter Store of AWS, as SecureString."),
+        ),
+        (
+            "gcp_secret_manager",
+            described(google, "Publish the values to Google Secret Manager."),
+        ),
+        (
+            "azure_key_vault",
+            described(azure, "Publish the values to Azure Key Vault."),
+        ),
+        (
+            "kubernetes",
+            described(
+                closed(object().into_iter().chain(kubernetes)),
+                "Print a manifest of a Secret.",
+            ),
+        ),
+        (
+            "external_secret",
+            described(
+                external,
+                "Print a manifest of an ExternalSecret for what was published.",
+            ),
+        ),
+    ])
+}
+
+fn content() -> Data {
+    let names = CONTENTS.iter().map(|(name, _)| Data::str(name)).collect();
+    described(
+        map([("enum", Data::List(names))]),
+        "What an entry holds: all values as a JSON object, the text of the file, or one value.",
+    )
+}
+
+/// A mapping's schema, one of whose keys must be there.
+fn needing(schema: Data, name: &str) -> Data {
+    with(schema, "required", Data::List(vec![Data::str(name)]))
 }
 
 fn stores() -> Data {
@@ -374,8 +479,8 @@ mod tests {
         let mut found = BTreeSet::new();
         let mut open = vec![(String::new(), schema)];
         while let Some((place, at)) = open.pop() {
-            // a group within a group is a group; rules for publishing are kept as they stand
-            if place.ends_with("merge[].merge") || place.contains("destination_rules") {
+            // a group within a group is a group, and a rule within a rule a rule
+            if place.ends_with("merge[].merge") || place.ends_with("recreation_rule") {
                 continue;
             }
             let inside = |name: &str| match &*place {
@@ -391,7 +496,7 @@ mod tests {
                         }
                     }
                     ("additionalProperties", value @ Data::Map(_))
-                        if !place.ends_with("context") =>
+                        if !place.ends_with("context") && !place.ends_with("labels") =>
                     {
                         open.push((inside("*"), value));
                     }
@@ -432,18 +537,40 @@ mod tests {
             stores: {yaml: {}, json: {}, json_binary: {}, dotenv: {}, ini: {}}\n\
             creation_rules:\n- bulla: {recipients: [ops]}\n- key_groups:\n  - merge: [{}]\n    bulla: {}\n    \
             kms: [{arn: a, context: {a: b}}]\n    gcp_kms: [{resource_id: a}]\n    hckms: [{key_id: a}]\n    \
-            azure_keyvault: [{vaultUrl: a, key: b}]\n";
+            azure_keyvault: [{vaultUrl: a, key: b}]\ndestination_rules:\n- recreation_rule: {}\n  bulla:\n    \
+            aws_secrets_manager: {}\n    external_secret: {store: s}\n- bulla: {aws_parameter_store: {}}\n\
+            - bulla: {gcp_secret_manager: {project: p}}\n- bulla: {azure_key_vault: {vault: v}}\n\
+            - bulla: {kubernetes: {}}\n";
         ASKED.take();
-        Config::from_data(&test_yaml::read(text), std::path::Path::new("c")).expect("read");
-        let digits = |c: char| c.is_ascii_digit();
+        let config = std::path::Path::new("c");
+        let rules = test_yaml::read(text);
+        let mut config_read = Config::from_data(&rules, config).expect("read");
+        let Some(Data::List(destinations)) = config_read.destination_rules.take() else {
+            panic!("no destination rules");
+        };
+        for rule in destinations {
+            config_read.destination_rules = Some(Data::List(vec![rule]));
+            let read = config_read.destination_for(config, config);
+            read.expect("a rule").expect("one that matches");
+        }
+        let unnumbered = |place: String| {
+            let parts = place.split('[');
+            let parts: Vec<&str> = parts
+                .map(|part| part.trim_start_matches(|c: char| c.is_ascii_digit()))
+                .collect();
+            parts.join("[")
+        };
         let asked: BTreeSet<String> = ASKED
             .take()
             .into_iter()
-            .map(|place| place.replace(digits, "").replace(".alice", ".*"))
-            .filter(|place| !place.contains("merge[]."))
+            .map(|place| unnumbered(place).replace(".alice", ".*"))
+            .filter(|place| !place.contains("merge[].") && !place.contains("recreation_rule."))
             .collect();
-        let mut known = fields(&schema());
-        known.retain(|place| !place.contains("merge[]."));
+        let known = fields(&schema()).into_iter();
+        let known: BTreeSet<String> = known
+            .filter(|place| !place.contains("merge[]."))
+            .map(|place| place.replace(digits, ""))
+            .collect();
         assert_eq!(asked, known);
     }
 }

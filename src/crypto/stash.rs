@@ -3,7 +3,7 @@
 
 use super::TokenType;
 use crate::document::secret;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::Range;
 use zeroize::Zeroizing;
@@ -19,6 +19,8 @@ pub struct Stash {
     entries: Vec<Entry>,
     plaintexts: Zeroizing<Vec<u8>>,
     tokens: Vec<u8>,
+    /// The tokens that are known, where the same may be met again.
+    met: Option<HashSet<u128>>,
     /// Two hashes under secret keys: who writes a file cannot choose values that collide.
     hashers: [RandomState; 2],
 }
@@ -42,6 +44,15 @@ impl Stash {
         Self::default()
     }
 
+    /// A stash for several files with tokens in common, each of which it hands out once.
+    #[must_use]
+    pub fn of_relatives() -> Self {
+        Self {
+            met: Some(HashSet::new()),
+            ..Self::default()
+        }
+    }
+
     /// True where nothing was remembered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -50,6 +61,12 @@ impl Stash {
 
     /// Remembers that `token` holds `plaintext` of type `ty`, bound to `aad`.
     pub fn remember(&mut self, aad: &[u8], ty: TokenType, plaintext: &[u8], token: &[u8]) {
+        if self.met.is_some() {
+            let name = self.identity(aad, ty, token);
+            if !self.met.as_mut().is_some_and(|met| met.insert(name)) {
+                return;
+            }
+        }
         let (id, plain, text) = (self.entries.len(), self.plaintexts.len(), self.tokens.len());
         secret::append(&mut self.plaintexts, plaintext);
         self.tokens.extend_from_slice(token);

@@ -1,8 +1,13 @@
 //! What names a master key towards a service that holds it.
 
+use super::MasterKey;
+use super::age::AgeKey;
 use super::azure_kv::AzureAddress;
 use super::hc_vault::VaultAddress;
 use super::kms::KmsAddress;
+use super::pgp::PgpKey;
+use super::service_key::entry;
+use crate::document::Data;
 
 /// A master key by what it takes to ask for it: the alternatives and fields are those of sops's
 /// key service protocol (`keyservice.proto`).
@@ -50,6 +55,20 @@ impl Address {
         }
     }
 
+    /// The key with what is wrapped for it, where it is one that needs no service; `enc` is empty
+    /// where nothing is wrapped yet.
+    #[must_use]
+    pub fn local_key(&self, enc: &str) -> Option<Box<dyn MasterKey>> {
+        let data = |name, id| Data::Map(vec![entry("enc", enc), entry(name, id)]);
+        match self {
+            Self::Age(recipient) => {
+                Some(Box::new(AgeKey::from_data(&data("recipient", recipient))))
+            }
+            Self::Pgp(fingerprint) => Some(Box::new(PgpKey::from_data(&data("fp", fingerprint)))),
+            _ => None,
+        }
+    }
+
     /// True for the same key: a key of Azure without a version is every version of it.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
@@ -62,6 +81,7 @@ impl Address {
 
 #[cfg(test)]
 mod tests {
+    use super::Address;
     use crate::document::Data;
     use crate::keys::service_key::entry;
     use crate::keys::{AwsOptions, MasterKey, Provider};
@@ -164,6 +184,17 @@ mod tests {
             let error = provider(id).parse_one(text, 1, &plain).unwrap_err();
             assert!(!error.to_string().contains(text), "{error}");
         }
+    }
+
+    #[test]
+    fn a_key_that_needs_no_service_is_found_again_by_its_address() {
+        for address in [Address::Age("age1x".into()), Address::Pgp("F1".into())] {
+            let key = address.local_key("enc").expect("a key");
+            assert_eq!((key.address(), key.wrapped()), (address, Some("enc")));
+        }
+        let key = Address::Age("age1x".into()).local_key("").expect("a key");
+        assert_eq!(key.wrapped(), None);
+        assert!(Address::Hckms("eu:1".into()).local_key("enc").is_none());
     }
 
     #[test]

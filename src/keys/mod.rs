@@ -23,7 +23,8 @@ mod unwrap;
 
 pub use address::Address;
 pub use age::{
-    AgeError, AgeIdentities, IdentitySource, Plugin, PluginError, Plugins, keygen, keygen_hybrid,
+    AgeError, AgeIdentities, IdentitySource, Plugin, PluginError, Plugins, Unlocked, keygen,
+    keygen_hybrid,
 };
 pub use azure_kv::AzureAddress;
 pub use groups::{KeyGroup, KeyGroups, WrapError, WrapKeysError};
@@ -33,7 +34,7 @@ pub use load::{LoadError, field};
 pub use opened::Opened;
 pub use pgp::{Gpg, GpgNotRun, GpgOutput, PgpError};
 pub use report::{GroupOutcome, KeyError, KeyFailure};
-pub use service::{Service, ServiceError, UnwrapRequest, Wanted, WrapRequest, Wrapped};
+pub use service::{Agent, Service, ServiceError, UnwrapRequest, Wanted, WrapRequest, Wrapped};
 pub use service_key::NameError;
 pub use unwrap::{KeyTrial, Recovered, Trial};
 
@@ -340,8 +341,8 @@ pub struct Unlocker<'a> {
     pub prompt: Option<&'a mut dyn Prompt>,
     /// Services that hold keys, in the order in which they are asked.
     pub services: &'a [&'a dyn Service],
-    /// A service beside this user that is asked before anybody else is.
-    pub agent: Option<&'a dyn Service>,
+    /// Who holds what was opened before this run, and is asked before any person is.
+    pub agent: Option<&'a dyn Agent>,
     /// Whether keys may be used without a service where they can.
     pub local: bool,
     /// Set by a key that would have asked.

@@ -1,6 +1,6 @@
 //! Services that hold master keys elsewhere: what they are asked, and what they answer.
 
-use super::Address;
+use super::{Address, Unlocked};
 use zeroize::Zeroizing;
 
 /// Somebody elsewhere who wraps and unwraps with master keys: a provider's own service, or a key
@@ -21,6 +21,18 @@ pub trait Service {
         requests: &[UnwrapRequest],
         wanted: Wanted,
     ) -> Vec<Result<Zeroizing<Vec<u8>>, ServiceError>>;
+}
+
+/// Somebody beside this user who holds for a time what was opened, and asks nobody.
+pub trait Agent {
+    /// The parts that it can tell without asking; an answer for each request, in their order.
+    fn open(&self, requests: &[UnwrapRequest]) -> Vec<Option<Zeroizing<Vec<u8>>>>;
+
+    /// Has it hold what somebody had to be asked for.
+    fn remember(&self, request: &UnwrapRequest, part: &[u8]);
+
+    /// Has it hold identities that somebody had to be asked for.
+    fn take_over(&self, unlocked: Unlocked);
 }
 
 /// A data key, or a share of one, to be wrapped.

@@ -52,6 +52,8 @@ impl KeyGroups {
         let groups = self.groups.iter();
         let mut openings: Vec<_> = groups.map(|group| Opening::new(group, order)).collect();
         for opening in &mut openings {
+            // what the agent has need not be asked for
+            opening.ask_agent(&mut unlocker, bytes);
             opening.attempt_all(&mut unlocker, bytes);
         }
         let parts = openings
@@ -177,6 +179,8 @@ struct Attempt<'k> {
     reasons: Vec<UnwrapError>,
     /// Not tried here yet, or only without asking.
     open: bool,
+    /// It would have had to ask.
+    held_back: bool,
     /// Services are to be asked in its turn, not last.
     early: bool,
     /// Services were asked.
@@ -204,6 +208,11 @@ impl Attempt<'_> {
             checked(self.key, part, unlocker, expected).map_err(|reason| vec![reason])
         });
         self.opened = part.is_ok();
+        if let (Ok(part), Some(agent), true) = (&part, unlocker.agent, self.held_back)
+            && let Some(request) = self.request()
+        {
+            agent.remember(&request, part);
+        }
         part.map_err(|reasons| self.reasons = reasons).ok()
     }
 
@@ -228,6 +237,7 @@ impl Attempt<'_> {
         unlocker.held_back = false;
         let part = self.key.unwrap(unlocker);
         self.open = unlocker.held_back;
+        self.held_back |= unlocker.held_back;
         part
     }
 
@@ -323,6 +333,7 @@ impl<'k> Opening<'k> {
             key,
             reasons: Vec::new(),
             open: true,
+            held_back: false,
             early: !key.is_local() && rank(key) < order.len(),
             asked: false,
             opened: false,
@@ -353,11 +364,13 @@ impl<'k> Opening<'k> {
             return;
         };
         let asked = self.attempts.iter_mut();
+        let asked = asked.filter(|attempt| attempt.key.is_local() && !attempt.opened);
         let asked = asked.filter_map(|attempt| Some((attempt.request()?, attempt)));
         let (requests, asked): (Vec<_>, Vec<_>) = asked.unzip();
-        let answers = agent.unwrap(&requests, Wanted::Any);
-        for (attempt, part) in asked.into_iter().zip(answers) {
-            let part = part.ok();
+        if requests.is_empty() {
+            return;
+        }
+        for (attempt, part) in asked.into_iter().zip(agent.open(&requests)) {
             let part = part.and_then(|part| checked(attempt.key, part, unlocker, expected).ok());
             attempt.opened |= part.is_some();
             self.part = self.part.take().or(part);
@@ -377,7 +390,7 @@ impl<'k> Opening<'k> {
 
     /// Tries all of its keys.
     fn attempt_all(&mut self, unlocker: &mut Unlocker<'_>, expected: usize) {
-        for attempt in &mut self.attempts {
+        for attempt in self.attempts.iter_mut().filter(|attempt| !attempt.opened) {
             let part = attempt.here(unlocker, expected);
             self.part = self.part.take().or(part);
         }
@@ -423,8 +436,10 @@ impl<'k> Opening<'k> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::fakes::{Fake, KEYS, RECIPIENTS, age_key, fake, group, unwrap};
-    use crate::keys::{Address, AgeIdentities, DEFAULT_ORDER, Opened, WrapRequest, Wrapped};
+    use crate::keys::fakes::{Fake, KEYS, Nobody, RECIPIENTS, age_key, fake, group, unwrap};
+    use crate::keys::{
+        Address, AgeIdentities, Agent, DEFAULT_ORDER, Opened, Unlocked, WrapRequest, Wrapped,
+    };
     use std::sync::{Arc, Mutex};
 
     const TWO: [&str; 2] = [
@@ -546,6 +561,58 @@ mod tests {
         assert_eq!(order(&DEFAULT_ORDER), "a1 a2 p1 k1+k2");
         assert_eq!(order(&[]), "p1 a1 a2 k1+k2");
         assert_eq!(order(&["kms", "age"]), "k1 k2 a1 a2 p1");
+    }
+
+    /// An agent that holds one part, and writes down what it is to remember.
+    struct Holds(Option<Vec<u8>>, Mutex<Vec<String>>);
+
+    impl Agent for Holds {
+        fn open(&self, requests: &[UnwrapRequest]) -> Vec<Option<Zeroizing<Vec<u8>>>> {
+            let part = || self.0.clone().map(Zeroizing::new);
+            requests.iter().map(|_| part()).collect()
+        }
+
+        fn remember(&self, request: &UnwrapRequest, _: &[u8]) {
+            let id = request.address.id();
+            self.1.lock().expect("lock").push(id);
+        }
+
+        fn take_over(&self, _: Unlocked) {}
+    }
+
+    #[test]
+    fn an_agent_is_asked_before_a_person_and_told_what_a_person_was_asked_for() {
+        let tried: Arc<Mutex<Vec<String>>> = Arc::default();
+        let key = |id, asks| Fake {
+            wrapped: Some("enc"),
+            yields: Some(vec![1; 32]),
+            tried: Arc::clone(&tried),
+            asks,
+            ..fake("age", id)
+        };
+        let open = |asks, part: Option<Vec<u8>>| {
+            tried.lock().expect("lock").clear();
+            let groups = KeyGroups {
+                groups: vec![group([key("a", asks)])],
+                threshold: 0,
+            };
+            let agent = Holds(part, Mutex::default());
+            let (mut age, mut nobody) = (AgeIdentities::default(), Nobody);
+            let unlocker = Unlocker {
+                agent: Some(&agent),
+                prompt: Some(&mut nobody),
+                ..Unlocker::new(&mut age)
+            };
+            assert!(groups.unwrap_data_key(&DEFAULT_ORDER, unlocker).is_ok());
+            let told = agent.1.lock().expect("lock").join(" ");
+            (tried.lock().expect("lock").join(", "), told)
+        };
+        let pair = |tried: &str, told: &str| (tried.to_owned(), told.to_owned());
+        assert_eq!(open(false, None), pair("a", ""));
+        assert_eq!(open(true, Some(vec![1; 32])), pair("a", ""));
+        assert_eq!(open(true, None), pair("a, asking a", "a"));
+        // what it holds is no part of this file
+        assert_eq!(open(true, Some(vec![1; 31])), pair("a, asking a", "a"));
     }
 
     /// A service for keys of services that never opens any.

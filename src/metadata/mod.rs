@@ -48,8 +48,30 @@ pub struct Bulla {
     pub spelling: Vec<Spelling>,
     /// The token that authenticates what the MAC leaves out.
     pub seal: Option<String>,
+    /// What a merge could not settle; ours stands in the file.
+    pub conflicts: Vec<Unresolved>,
     /// All other entries, as they stand in the file.
     pub others: Vec<(Vec<u8>, Data)>,
+}
+
+/// A value that both sides of a merge have changed, differently. The tokens hold JSON; there is
+/// none where a side has nothing at the place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unresolved {
+    /// The place, see [`Path`].
+    pub path: String,
+    /// What stood there before.
+    pub base: Option<String>,
+    /// What the other side has made of it.
+    pub theirs: Option<String>,
+}
+
+impl Unresolved {
+    /// The additional data of the token of a `side`, `base` or `theirs`.
+    #[must_use]
+    pub fn aad(path: &str, side: &str) -> Vec<u8> {
+        format!("bulla:conflict:{path}:{side}:").into_bytes()
+    }
 }
 
 /// In front of the name of a place whose key is meant.

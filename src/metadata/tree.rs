@@ -1,7 +1,9 @@
 //! Metadata from and to the tree that a store reads and writes.
 
 use super::fields::{Fields, wrong};
-use super::{Bulla, Metadata, MetadataError, SELECTORS, Selection, Spelling, timestamp};
+use super::{
+    Bulla, Metadata, MetadataError, SELECTORS, Selection, Spelling, Unresolved, timestamp,
+};
 use crate::document::{Data, Type};
 use crate::keys::KeyGroups;
 
@@ -69,6 +71,10 @@ impl Metadata {
 impl Bulla {
     fn to_data(&self) -> Data {
         let mut entries = self.others.clone();
+        if !self.conflicts.is_empty() {
+            let conflicts = self.conflicts.iter().map(unresolved_data).collect();
+            entries.push(entry("conflicts", Data::List(conflicts)));
+        }
         if let Some(seal) = &self.seal {
             entries.push(entry("seal", Data::str(seal)));
         }
@@ -84,6 +90,14 @@ impl Bulla {
         }
         Data::Map(entries)
     }
+}
+
+fn unresolved_data(conflict: &Unresolved) -> Data {
+    let sides = [("base", &conflict.base), ("theirs", &conflict.theirs)];
+    let sides = sides.into_iter();
+    let tokens = sides.filter_map(|(side, token)| Some(entry(side, Data::str(token.as_deref()?))));
+    let path = entry("path", Data::str(&conflict.path));
+    Data::Map(std::iter::once(path).chain(tokens).collect())
 }
 
 fn entry(name: &str, data: Data) -> (Vec<u8>, Data) {
@@ -130,33 +144,48 @@ fn bulla(fields: &Fields<'_>) -> Result<Bulla, MetadataError> {
     let seal = fields
         .text("seal")
         .map_err(|_| wrong("bulla.seal", "a text"))?;
-    let ours = |key: &[u8]| matches!(key, b"seal" | b"spelling");
+    let ours = |key: &[u8]| matches!(key, b"conflicts" | b"seal" | b"spelling");
     let others = entries
         .iter()
         .filter(|(key, value)| !ours(key) && !matches!(value, Data::Comment(..)));
     Ok(Bulla {
         spelling: spelling(&fields)?,
+        conflicts: conflicts(&fields)?,
         seal: (!seal.is_empty()).then(|| seal.to_owned()),
         others: others.cloned().collect(),
     })
 }
 
 fn spelling(fields: &Fields<'_>) -> Result<Vec<Spelling>, MetadataError> {
-    let malformed = || wrong("bulla.spelling", "a list of paths and tokens");
-    let items = match fields.value("spelling") {
+    list(fields, "spelling", "bulla.spelling", |text| {
+        let (path, token) = (text("path")?, text("token")?);
+        Some(Spelling { path, token })
+    })
+}
+
+fn conflicts(fields: &Fields<'_>) -> Result<Vec<Unresolved>, MetadataError> {
+    list(fields, "conflicts", "bulla.conflicts", |text| {
+        let (path, base, theirs) = (text("path")?, text("base"), text("theirs"));
+        Some(Unresolved { path, base, theirs })
+    })
+}
+
+/// The items of a list, each made of the texts of its entries.
+fn list<T>(
+    fields: &Fields<'_>,
+    name: &'static str,
+    place: &'static str,
+    item: impl Fn(&dyn Fn(&str) -> Option<String>) -> Option<T>,
+) -> Result<Vec<T>, MetadataError> {
+    let malformed = || wrong(place, "a list of paths and tokens");
+    let items = match fields.value(name) {
         None => return Ok(Vec::new()),
         Some(Data::List(items)) => items,
         Some(_) => return Err(malformed()),
     };
     let values = items.iter().filter(|i| !matches!(i, Data::Comment(..)));
-    values
-        .map(|item| {
-            let text = |name| item.entry(name)?.text().map(str::to_owned);
-            let (path, token) = (text("path")?, text("token")?);
-            Some(Spelling { path, token })
-        })
-        .map(|pair| pair.ok_or_else(malformed))
-        .collect()
+    let made = values.map(|data| item(&|name| data.entry(name)?.text().map(str::to_owned)));
+    made.map(|made| made.ok_or_else(malformed)).collect()
 }
 
 #[cfg(test)]

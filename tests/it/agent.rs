@@ -1,23 +1,94 @@
-//! Identity files and ssh keys behind a passphrase: a terminal, and a real gpg-agent.
+//! The agent: what was unlocked once is not asked for again, for a time, and by nobody else.
 
-use crate::support::{Case, Sandbox, age_key, bulla, repository, testdata};
-use std::os::unix::fs::symlink;
+use crate::support::{Case, Gnupg, Running, Sandbox, age_key, bulla, pgp_key, testdata};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 const PLAIN: &str = "password: hunter2\n";
 const PASSPHRASE: &str = "correct horse";
 
-/// Who `passphrase.armor` and `passphrase.bin` in `testdata/keys` open for.
+/// Who the keys under a passphrase in `testdata/keys` open for.
 const A: &str = "age1x98t8kkpa02pezkupzpeh38rgfadzvmfjvtugacj6nwwjvgzwu7saecaeu";
 
-/// A sandbox with a file for A, whose identity lies under a passphrase.
-fn locked() -> (Sandbox, PathBuf) {
-    let sandbox = Sandbox::new();
-    let key = private(&sandbox, "keys/passphrase.armor");
-    sandbox.file("f.yaml", PLAIN);
-    sandbox.bulla(["encrypt", "-i", "--age", A, "f.yaml"]).run();
-    (sandbox, key)
+/// A machine with two files for A, whose identity lies under a passphrase.
+struct Desk {
+    sandbox: Sandbox,
+    key: PathBuf,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let sandbox = Sandbox::new();
+        let key = private(&sandbox, "keys/passphrase.armor");
+        for name in ["f.yaml", "g.yaml"] {
+            sandbox.file(name, PLAIN);
+            sandbox.bulla(["encrypt", "-i", "--age", A, name]).run();
+        }
+        Self { sandbox, key }
+    }
+
+    /// A command of somebody who has nothing but that identity.
+    fn with_key(&self, case: Case) -> Case {
+        case.env("SOPS_AGE_KEY_FILE", &self.key)
+    }
+
+    fn agent(&self, arguments: &[&str]) -> Case {
+        let all = [&["agent"][..], arguments].concat();
+        self.sandbox.bulla(all).no_identity()
+    }
+
+    /// Starts an agent, which ends with what this returns.
+    fn start(&self, arguments: &[&str]) -> Started<'_> {
+        let all = [&["start"][..], arguments].concat();
+        let started = self
+            .agent(&all)
+            .expect_stderr_has("an agent is running (process ");
+        started.run();
+        Started(self)
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.sandbox.run_dir().join("bulla/agent.sock")
+    }
+
+    /// Decrypts on a terminal where the passphrase is typed.
+    fn typed(&self, name: &str) {
+        let talk = ["Passphrase of identity", PASSPHRASE];
+        let case = self.sandbox.on_terminal(&talk, &["decrypt", name]);
+        self.with_key(case)
+            .expect_stdout_has("hunter2")
+            .never_says(PASSPHRASE)
+            .run();
+    }
+
+    /// A command where nobody can be asked.
+    fn alone(&self, arguments: &[&str]) -> Case {
+        let case = Case::within(&self.sandbox, Path::new("setsid"))
+            .args(["--wait".as_ref(), bulla().as_os_str()])
+            .args(arguments);
+        self.with_key(case)
+    }
+
+    #[track_caller]
+    fn opens(&self, name: &str) {
+        self.alone(&["decrypt", name]).expect_stdout(PLAIN).run();
+    }
+
+    #[track_caller]
+    fn stays_shut(&self, name: &str) {
+        let case = self.alone(&["decrypt", name]);
+        case.expect_stderr_has("none was given").status(128).run();
+    }
+}
+
+/// Ends the agent of a desk.
+struct Started<'d>(&'d Desk);
+
+impl Drop for Started<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.agent(&["stop"]).output();
+    }
 }
 
 /// A copy of a file of `testdata` that only its owner can read.
@@ -28,256 +99,240 @@ fn private(sandbox: &Sandbox, name: &str) -> PathBuf {
     path
 }
 
-/// A command on no terminal.
-fn alone(sandbox: &Sandbox, args: &[&str]) -> Case {
-    Case::within(sandbox, Path::new("setsid"))
-        .args(["--wait".as_ref(), bulla().as_os_str()])
-        .args(args)
-}
-
 #[test]
-fn the_passphrase_of_an_identity_file_is_asked_for_on_the_terminal() {
-    let (sandbox, armored) = locked();
-    for key in [armored, private(&sandbox, "keys/passphrase.bin")] {
-        sandbox
-            .on_terminal(
-                &["Passphrase of identity", PASSPHRASE],
-                &["decrypt", "f.yaml"],
-            )
-            .env("SOPS_AGE_KEY_FILE", key)
-            .expect_stdout_has("hunter2")
-            .never_says(PASSPHRASE)
+fn one_passphrase_is_enough_for_all_commands_until_the_agent_forgets() {
+    let desk = Desk::new();
+    let started = desk.start(&["--lifetime", "2h30m"]);
+    assert_eq!(desk.sandbox.mode(&desk.socket()), 0o600);
+    assert_eq!(desk.sandbox.mode(desk.socket().parent().unwrap()), 0o700);
+    desk.stays_shut("f.yaml");
+    desk.typed("f.yaml");
+    desk.opens("f.yaml");
+    // the identity is held, not what was read with it
+    desk.opens("g.yaml");
+    let set = desk.alone(&["set", "g.yaml", "[\"new\"]", "1"]);
+    set.run();
+    desk.alone(&["why", "g.yaml"])
+        .expect_stdout_has(&format!("{A}: SUCCESS"))
+        .run();
+    desk.agent(&["status"])
+        .expect_stdout_has("lifetime: 2h30m\n")
+        .expect_stdout_has(&format!("holds: {A} (identity of "))
+        .expect_stdout_has("for 2h29m")
+        .never_says("AGE-SECRET-KEY")
+        .run();
+    // by the protocol of sops, too
+    let uri = format!("unix://{}", desk.socket().display());
+    desk.sandbox
+        .sops([
+            "decrypt",
+            "--enable-local-keyservice=false",
+            "--keyservice",
+            &uri,
+            "f.yaml",
+        ])
+        .no_identity()
+        .expect_stdout(PLAIN)
+        .run();
+    desk.alone(&["decrypt", "f.yaml"])
+        .env("BULLA_AGENT", "off")
+        .expect_stderr_has("none was given")
+        .status(128)
+        .run();
+
+    desk.agent(&["lock"])
+        .expect_stderr_has("the agent has forgotten")
+        .run();
+    desk.stays_shut("f.yaml");
+    desk.agent(&["lock"])
+        .expect_stderr_has("the agent held nothing")
+        .run();
+
+    desk.typed("g.yaml");
+    desk.opens("f.yaml");
+    desk.agent(&["forget", "age1other"])
+        .expect_stderr_has("the agent holds nothing for \"age1other\"")
+        .expect_stderr_has("hint:")
+        .status(1)
+        .run();
+    desk.agent(&["forget", A]).run();
+    desk.stays_shut("f.yaml");
+    desk.agent(&["status"])
+        .expect_stdout_has("holds: nothing\n")
+        .run();
+    drop(started);
+    assert!(!desk.socket().exists());
+    desk.stays_shut("f.yaml");
+    desk.typed("f.yaml");
+    for action in ["status", "stop", "lock"] {
+        desk.agent(&[action])
+            .expect_stderr_has("no agent is running")
+            .expect_stderr_has("hint: `bulla agent start` starts one")
+            .status(1)
             .run();
     }
 }
 
 #[test]
-fn a_passphrase_is_asked_for_once_in_a_run_and_only_where_it_is_needed() {
-    let (sandbox, key) = locked();
-    let two = format!("{A},{}", age_key("bob").recipient);
-    sandbox.file("g.yaml", PLAIN);
-    sandbox
-        .bulla(["encrypt", "-i", "--age", &two, "g.yaml"])
-        .run();
-    // bob's identity is at hand: nobody is asked, though there is nobody to ask
-    alone(&sandbox, &["decrypt", "g.yaml"])
-        .env("SOPS_AGE_KEY_FILE", &key)
-        .env("SOPS_AGE_KEY", age_key("bob").identity)
-        .expect_stdout(PLAIN)
-        .run();
-    // two keys, and the one passphrase of a file with neither identity
-    sandbox.file("h.yaml", PLAIN);
-    let others = format!(
-        "{},{}",
-        age_key("bob").recipient,
-        age_key("carol").recipient
-    );
-    sandbox
-        .bulla(["encrypt", "-i", "--age", &others, "h.yaml"])
-        .run();
-    let shown = sandbox
-        .on_terminal(
-            &["Passphrase of identity", PASSPHRASE],
-            &["decrypt", "h.yaml"],
-        )
-        .env("SOPS_AGE_KEY_FILE", &key)
-        .any_stdout()
-        .status(128)
-        .run();
-    assert_eq!(shown.text().matches("Passphrase of").count(), 1);
-}
-
-#[test]
-fn a_wrong_passphrase_has_a_hint_of_its_own() {
-    let (sandbox, key) = locked();
-    sandbox
-        .on_terminal(&["Passphrase of identity", "wrong"], &["decrypt", "f.yaml"])
-        .env("SOPS_AGE_KEY_FILE", key)
-        .expect_stdout_has("'SOPS_AGE_KEY_FILE': wrong")
-        .expect_stdout_has("hint: the passphrase of 'SOPS_AGE_KEY_FILE' was wrong")
-        .never_says("no identity yet")
-        .status(128)
-        .run();
-}
-
-#[test]
-fn without_terminal_and_agent_the_passphrase_is_said_to_be_missing() {
-    let (sandbox, key) = locked();
-    alone(&sandbox, &["decrypt", "f.yaml"])
-        .env("SOPS_AGE_KEY_FILE", key)
-        .expect_stderr_has("there is no terminal to ask on")
-        .expect_stderr_has("hint: run the command in a terminal, or beside a gpg-agent")
-        .status(128)
-        .run();
-}
-
-#[test]
-fn the_passphrase_of_an_ssh_key_is_asked_for_where_the_file_is_for_it() {
-    let sandbox = Sandbox::new();
-    let ssh = sandbox.home().join(".ssh");
-    std::fs::create_dir(&ssh).unwrap();
-    std::fs::copy(
-        private(&sandbox, "keys/ssh-locked.key"),
-        ssh.join("id_ed25519"),
-    )
-    .unwrap();
-    let recipient = String::from_utf8(testdata("keys/ssh.pub")).unwrap();
-    sandbox.file("f.yaml", PLAIN);
-    sandbox
-        .bulla(["encrypt", "-i", "--age", recipient.trim(), "f.yaml"])
-        .run();
-    sandbox
-        .on_terminal(
-            &["Passphrase of ssh key", PASSPHRASE],
-            &["decrypt", "f.yaml"],
-        )
-        .no_identity()
-        .expect_stdout_has("hunter2")
-        .never_says(PASSPHRASE)
-        .run();
-    sandbox
-        .on_terminal(&["Passphrase of ssh key", "wrong"], &["decrypt", "f.yaml"])
-        .no_identity()
-        .expect_stdout_has("hint: the passphrase of")
-        .expect_stdout_has("id_ed25519' was wrong")
-        .status(128)
-        .run();
-    // a file for somebody else asks for nothing
-    sandbox.encrypted("g.yaml", PLAIN);
-    alone(&sandbox, &["decrypt", "g.yaml"])
-        .expect_stdout(PLAIN)
-        .run();
-}
-
-/// A gpg-agent of its own, with a pinentry that answers with the file `pin` in its folder.
-struct Agent {
-    home: PathBuf,
-}
-
-impl Agent {
-    fn new(sandbox: &Sandbox) -> Self {
-        let home = sandbox.root().join("gnupg");
-        std::fs::create_dir(&home).unwrap();
-        sandbox.mode_of(&home, 0o700);
-        let pinentry = home.join("pinentry");
-        symlink(repository("tests/it/support/pinentry.sh"), &pinentry).unwrap();
-        let agent = Self { home };
-        let started = agent
-            .gpg("gpg-agent")
-            .args([
-                "--daemon",
-                "--allow-preset-passphrase",
-                "--pinentry-program",
-            ])
-            .arg(&pinentry)
-            // it keeps them open
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .expect("gpg-agent");
-        assert!(started.success());
-        agent
+fn an_ssh_key_is_unlocked_once() {
+    let desk = Desk::new();
+    let _started = desk.start(&[]);
+    let key = private(&desk.sandbox, "keys/ssh-locked.key");
+    let public = String::from_utf8(testdata("keys/ssh.pub")).unwrap();
+    for name in ["s.yaml", "t.yaml"] {
+        desk.sandbox.file(name, PLAIN);
+        let encrypt = ["encrypt", "-i", "--age", public.trim(), name];
+        desk.sandbox.bulla(encrypt).run();
     }
-
-    fn gpg(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
-        command.env("GNUPGHOME", &self.home);
-        command
-    }
-
-    fn pin(&self, pin: &str) {
-        std::fs::write(self.home.join("pin"), pin).unwrap();
-    }
-
-    /// How often the pinentry was asked since the last time.
-    fn asked(&self) -> usize {
-        let file = self.home.join("asked");
-        let asked = std::fs::read_to_string(&file).unwrap_or_default();
-        let _ = std::fs::remove_file(file);
-        asked.lines().count()
-    }
-}
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        let _ = self.gpg("gpgconf").args(["--kill", "gpg-agent"]).output();
-    }
-}
-
-#[test]
-fn gpg_agent_asks_remembers_and_forgets_what_was_wrong() {
-    let (sandbox, key) = locked();
-    let agent = Agent::new(&sandbox);
-    let decrypt = || {
-        alone(&sandbox, &["decrypt", "f.yaml"])
-            .env("SOPS_AGE_KEY_FILE", &key)
-            .env("GNUPGHOME", &agent.home)
-            .env("GPG_TTY", "/dev/null")
-            .never_says(PASSPHRASE)
+    let with_key = |case: Case| {
+        case.no_identity()
+            .env("SOPS_AGE_SSH_PRIVATE_KEY_FILE", &key)
     };
-    agent.pin("wrong");
-    decrypt()
-        .expect_stderr_has("'SOPS_AGE_KEY_FILE': wrong")
-        .expect_stderr_has("hint: the passphrase of 'SOPS_AGE_KEY_FILE' was wrong")
-        .status(128)
+    let talk = ["Passphrase of ssh key", PASSPHRASE];
+    let case = desk.sandbox.on_terminal(&talk, &["decrypt", "s.yaml"]);
+    with_key(case).expect_stdout_has("hunter2").run();
+    let case = desk.alone(&["decrypt", "t.yaml"]);
+    with_key(case).expect_stdout(PLAIN).run();
+}
+
+#[test]
+fn what_gpg_opened_is_held_file_by_file() {
+    let gnupg = Gnupg::with(&["alice"]);
+    let desk = Desk::new();
+    let _started = desk.start(&[]);
+    let pgp = pgp_key("alice").fingerprint;
+    let bulla = |arguments: &[&str]| {
+        let case = desk.sandbox.bulla(arguments).no_identity();
+        case.env("GNUPGHOME", gnupg.home())
+    };
+    for name in ["p.yaml", "q.yaml"] {
+        desk.sandbox.file(name, PLAIN);
+        bulla(&["encrypt", "-i", "--pgp", &pgp, name]).run();
+    }
+    bulla(&["decrypt", "p.yaml"]).expect_stdout(PLAIN).run();
+    let without = |name| bulla(&["decrypt", name]).env("GNUPGHOME", "/nonexistent");
+    without("p.yaml").expect_stdout(PLAIN).run();
+    without("q.yaml").any_stderr().status(128).run();
+    desk.agent(&["status"])
+        .expect_stdout_has(&format!("holds: {pgp} (a data key), for 7h59m"))
         .run();
-    assert_eq!(agent.asked(), 1);
-    agent.pin(PASSPHRASE);
-    for asked in [1, 0, 0] {
-        decrypt().expect_stdout(PLAIN).run();
-        assert_eq!(agent.asked(), asked);
+    desk.agent(&["forget", &pgp]).run();
+    without("p.yaml").any_stderr().status(128).run();
+}
+
+#[test]
+fn nothing_is_held_for_longer_than_its_lifetime() {
+    let desk = Desk::new();
+    let _started = desk.start(&["--lifetime=3s"]);
+    desk.typed("f.yaml");
+    let since = Instant::now();
+    desk.opens("f.yaml");
+    std::thread::sleep(Duration::from_secs(4).saturating_sub(since.elapsed()));
+    desk.stays_shut("f.yaml");
+    desk.agent(&["status"])
+        .expect_stdout_has("holds: nothing\n")
+        .run();
+    for time in ["0s", "8", "40d"] {
+        desk.agent(&["start", "--lifetime", time])
+            .expect_stderr_has("time")
+            .status(1)
+            .run();
     }
 }
 
 #[test]
-fn a_question_of_gpg_agent_that_is_cancelled_is_not_asked_again() {
-    let (sandbox, key) = locked();
-    let agent = Agent::new(&sandbox);
-    alone(&sandbox, &["decrypt", "f.yaml"])
-        .env("SOPS_AGE_KEY_FILE", &key)
-        .env("GNUPGHOME", &agent.home)
-        .expect_stderr_has("bulla: warning: no passphrase was given to gpg-agent")
-        .expect_stderr_has("none was given")
-        .status(128)
+fn there_is_one_agent_and_a_signal_ends_it_well() {
+    let desk = Desk::new();
+    let case = desk.agent(&["start", "--foreground"]);
+    let mut running = Running::start(&case, &desk.sandbox.root().join("log"));
+    running.wait_for("listening on unix://");
+    desk.agent(&["start"])
+        .expect_stderr_has("an agent is running already (process ")
         .run();
-    assert_eq!(agent.asked(), 1);
+    desk.agent(&["start", "--foreground"])
+        .expect_stderr_has("somebody listens there already")
+        .status(1)
+        .run();
+    assert_eq!(running.end_by("-TERM").code(), Some(0));
+    assert!(!desk.socket().exists());
 }
 
 #[test]
-fn a_passphrase_that_sops_would_find_in_gpg_agent_is_found() {
-    let (sandbox, key) = locked();
-    let agent = Agent::new(&sandbox);
-    // the name that sops gives it: base32 of the first 25 bytes of the SHA-256 of passphrase.bin
-    // as it is without armor
-    let file = String::from_utf8(testdata("keys/passphrase.armor")).unwrap();
-    let name = Command::new("python3")
-        .args(["-c", NAME, &file])
-        .output()
-        .expect("python3");
-    let name = String::from_utf8(name.stdout).unwrap();
-    let preset = ["/usr/lib/gnupg", "/usr/libexec", "/usr/local/libexec"]
-        .map(|folder| Path::new(folder).join("gpg-preset-passphrase"))
-        .into_iter()
-        .find(|path| path.exists())
-        .expect("gpg-preset-passphrase");
-    let done = agent
-        .gpg(preset.to_str().unwrap())
-        .args(["--preset", "--passphrase", PASSPHRASE, name.trim()])
-        .output()
-        .expect("gpg-preset-passphrase");
-    assert!(done.status.success(), "{done:?}");
-    alone(&sandbox, &["decrypt", "f.yaml"])
-        .env("SOPS_AGE_KEY_FILE", &key)
-        .env("GNUPGHOME", &agent.home)
+fn an_agent_that_is_gone_or_hangs_delays_nobody_for_long() {
+    let desk = Desk::new();
+    let bob = age_key("bob").recipient;
+    desk.sandbox.file("h.yaml", PLAIN);
+    let encrypt = ["encrypt", "-i", "--age", &bob, "h.yaml"];
+    desk.sandbox.bulla(encrypt).run();
+    let directory = desk.socket().parent().unwrap().to_owned();
+    std::fs::create_dir(&directory).unwrap();
+    desk.sandbox.mode_of(&directory, 0o700);
+    drop(UnixListener::bind(desk.socket()).unwrap());
+    let took = || {
+        let start = Instant::now();
+        desk.stays_shut("f.yaml");
+        start.elapsed()
+    };
+    assert!(took() < Duration::from_secs(2));
+    // a socket that was left is replaced
+    drop(desk.start(&[]));
+    let _hangs = UnixListener::bind(desk.socket()).unwrap();
+    assert!(took() < Duration::from_secs(6));
+    // who needs no passphrase does not even ask
+    let start = Instant::now();
+    desk.sandbox
+        .bulla(["decrypt", "h.yaml"])
+        .identity("bob")
         .expect_stdout(PLAIN)
         .run();
-    assert_eq!(agent.asked(), 0);
+    assert!(start.elapsed() < Duration::from_secs(1));
 }
 
-const NAME: &str = "
-import base64, hashlib, sys
-body = ''.join(line for line in sys.argv[1].split('\\n') if line and not line.startswith('-'))
-digest = hashlib.sha256(base64.b64decode(body)).digest()
-print('SopsAge' + base64.b32encode(digest[:25]).decode())
-";
+#[test]
+fn an_agent_that_could_be_somebody_elses_is_not_asked() {
+    let desk = Desk::new();
+    let _started = desk.start(&[]);
+    desk.typed("f.yaml");
+    let directory = desk.socket().parent().unwrap().to_owned();
+    desk.sandbox.mode_of(&directory, 0o755);
+    desk.alone(&["decrypt", "f.yaml"])
+        .expect_stderr_has("warning: the agent is not asked: ")
+        .expect_stderr_has("is open to others (mode 0755)")
+        .status(128)
+        .run();
+    desk.agent(&["start"])
+        .expect_stderr_has("is open to others (mode 0755)")
+        .expect_stderr_has("hint: chmod 700 ")
+        .status(1)
+        .run();
+    desk.sandbox.mode_of(&directory, 0o700);
+    let owned_by = |user| std::os::unix::fs::chown(&directory, Some(user), None);
+    owned_by(65534).expect("needs root");
+    desk.alone(&["decrypt", "f.yaml"])
+        .expect_stderr_has("belongs to another user")
+        .status(128)
+        .run();
+    desk.agent(&["status"])
+        .expect_stderr_has("belongs to another user")
+        .expect_stderr_has("hint: choose another place: BULLA_AGENT_SOCK")
+        .status(1)
+        .run();
+    owned_by(0).unwrap();
+    desk.opens("f.yaml");
+}
+
+#[test]
+fn the_socket_is_where_the_environment_says() {
+    let desk = Desk::new();
+    let place = desk.sandbox.root().join("own/place/a.sock");
+    let here = |case: Case| case.env("BULLA_AGENT_SOCK", &place);
+    let start = here(desk.agent(&["start"]));
+    start.expect_stderr_has(&place.display().to_string()).run();
+    assert!(place.exists() && !desk.socket().exists());
+    here(desk.agent(&["status"]))
+        .expect_stdout_has("holds: nothing")
+        .run();
+    here(desk.agent(&["stop"]))
+        .expect_stderr_has("the agent has ended")
+        .run();
+}

@@ -4,7 +4,7 @@ use crate::support::repository;
 use std::path::{Path, PathBuf};
 
 /// The layers of the library, each of which may name only those before it.
-const LAYERS: [&str; 11] = [
+const LAYERS: [&str; 13] = [
     "document",
     "store",
     "crypto",
@@ -14,6 +14,8 @@ const LAYERS: [&str; 11] = [
     "decrypt",
     "change",
     "variables",
+    "export",
+    "git",
     "config",
     "cli",
 ];

@@ -234,7 +234,7 @@ fn a_key_that_is_not_there_cannot_be_removed_and_that_is_said() {
 fn a_key_whose_service_is_not_asked_is_not_added() {
     let sandbox = encrypted();
     let before = sandbox.read("f.yaml");
-    for (flag, id, kind) in [
+    for (flag, id, _) in [
         ("--add-kms", "arn:aws:kms:eu-west-1:1:key/k", "kms"),
         (
             "--add-gcp-kms",

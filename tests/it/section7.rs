@@ -1,9 +1,12 @@
 //! The known limits and faults of sops, by number, and that bulla does right where they apply.
 //! The numbers are those of the list of faults that bulla was designed against; a missing number
-//! is about a format, a key service or a command that bulla does not have.
+//! is about a format or a command that bulla does not have.
 
+use crate::support::http::{HttpReply, HttpServer};
+use crate::support::moto::Moto;
 use crate::support::{
-    Gnupg, Sandbox, age_key, assert_same_data, line_of, strip_metadata, testdata, tokens,
+    Case, Gnupg, Running, Sandbox, age_key, assert_same_data, line_of, strip_metadata, testdata,
+    tokens,
 };
 
 fn alice() -> String {
@@ -322,6 +325,132 @@ fn no_15_dotenv_keeps_blank_lines_and_line_ends_and_refuses_what_it_cannot_hold(
     }
 }
 
+/// What a command tells KMS of AWS, which it asks once.
+fn kms_was_told(case: Case) -> serde_json::Value {
+    let server =
+        HttpServer::start(|_| HttpReply::json(200, &serde_json::json!({"CiphertextBlob": "AAAA"})));
+    case.env("AWS_ENDPOINT_URL", server.url())
+        .env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+        .env("AWS_SECRET_ACCESS_KEY", "example")
+        .run();
+    let asked = server.asked();
+    assert_eq!(asked.len(), 1);
+    asked[0].json()
+}
+
+#[test]
+fn no_17_an_encryption_context_reaches_keys_of_the_configuration() {
+    let sandbox = Sandbox::new();
+    let arn = "arn:aws:kms:eu-west-1:1:key/k";
+    sandbox.file(".sops.yaml", format!("creation_rules:\n  - kms: {arn}\n"));
+    let editor = sandbox.edit_script("echo 'a: 1' > \"$1\"");
+    for verb in [&["encrypt", "-i"][..], &["edit"]] {
+        sandbox.file("f.yaml", "a: 1\n");
+        if verb == ["edit"] {
+            std::fs::remove_file(sandbox.path("f.yaml")).unwrap();
+        }
+        let words = [verb, &["--encryption-context", "a:b", "f.yaml"]].concat();
+        let told = kms_was_told(sandbox.bulla(words).editor(&editor));
+        assert_eq!(told["EncryptionContext"], serde_json::json!({"a": "b"}));
+        let text = sandbox.read_text("f.yaml");
+        assert!(
+            text.contains("context:\n") && text.contains(" a: b\n"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn no_16_what_is_published_for_others_keeps_its_selector_and_decrypts() {
+    let sandbox = Sandbox::new();
+    let moto = Moto::start();
+    moto.boto("s3", "c.create_bucket(Bucket='bkt') and 1");
+    let bob = age_key("bob").recipient;
+    let more = format!("age: {bob}");
+    let rule = |folder: &str, more: &str| {
+        format!(
+            "- path_regex: ^{folder}/\n  s3_bucket: bkt\n  s3_prefix: {folder}/\n  recreation_rule: {{{more}}}\n"
+        )
+    };
+    let rules = [
+        rule("kept", &more),
+        rule("own", &format!("{more}, encrypted_regex: ^a")),
+        rule("sops", &more),
+    ];
+    sandbox.file(
+        ".sops.yaml",
+        format!("destination_rules:\n{}", rules.concat()),
+    );
+    let plain = "a: 1\na_unencrypted: x\nb: 2 # note\n";
+    let kinds: [(&str, &[&str]); 5] = [
+        ("default", &[]),
+        ("regex", &["--encrypted-regex", "^b$"]),
+        ("comment", &["--unencrypted-comment-regex", "note"]),
+        (
+            "mac",
+            &["--unencrypted-regex", "^b$", "--mac-only-encrypted"],
+        ),
+        ("cipher", &["--cipher", "XCHACHA20_POLY1305"]),
+    ];
+    let published = |name: &str, flags: &[&str]| {
+        let file = sandbox.file(name, plain);
+        let encrypt = ["encrypt", "-i", "--age", &alice(), name];
+        file.bulla(encrypt.iter().chain(flags)).any_stderr().run();
+        let publish = moto.around(sandbox.bulla(["publish", "-y", name]));
+        publish.any_stdout().any_stderr().run();
+        let text = moto.object(name);
+        let bob = sandbox
+            .file("bob.yaml", &text)
+            .bulla(["decrypt", "bob.yaml"]);
+        bob.identity("bob").expect_stdout(plain).run();
+        text
+    };
+    let clear = |text: &str| -> Vec<String> {
+        let lines = strip_metadata(text).lines();
+        lines
+            .filter(|line| !line.contains("ENC["))
+            .map(str::to_owned)
+            .collect()
+    };
+    for (kind, flags) in kinds {
+        let name = format!("kept/{kind}.yaml");
+        let text = published(&name, flags);
+        // in clear is what was, by the same selector, under a MAC of the same values
+        let source = sandbox.read_text(&name);
+        assert_eq!(clear(&text), clear(&source), "{kind}");
+        for field in ["regex:", "suffix:", "mac_only_encrypted:"] {
+            let lines = |text: &str| -> Vec<String> {
+                let lines = text.lines().filter(|line| line.contains(field));
+                lines.map(str::to_owned).collect()
+            };
+            assert_eq!(lines(&text), lines(&source), "{kind}");
+        }
+        assert_eq!(text.contains("XCHACHA20"), kind == "cipher");
+        if kind != "cipher" {
+            sandbox
+                .sops(["decrypt", "bob.yaml"])
+                .identity("bob")
+                .any_stdout()
+                .run();
+        }
+    }
+    // the rule's own selector counts
+    let text = published("own/f.yaml", &["--encrypted-regex", "^b$"]);
+    assert_eq!(line_of(&text, "b:"), "b: 2 # note");
+    assert!(text.contains("encrypted_regex: ^a"), "{text}");
+
+    // sops itself publishes what nobody can decrypt
+    sandbox.file("sops/f.yaml", plain);
+    sandbox
+        .bulla(["encrypt", "-i", "--age", &alice(), "sops/f.yaml"])
+        .run();
+    let publish = moto.around(sandbox.sops(["publish", "-y", "sops/f.yaml"]));
+    publish.any_stdout().run();
+    sandbox.file("bob.yaml", moto.object("sops/f.yaml"));
+    let decrypt = sandbox.sops(["decrypt", "bob.yaml"]).identity("bob");
+    decrypt.any_stdout().any_stderr().status(51).run();
+}
+
 #[test]
 fn no_18_every_key_that_is_named_is_removed() {
     let sandbox = Sandbox::new();
@@ -416,6 +545,30 @@ fn no_25_files_are_replaced_whole() {
         .bulla(["decrypt", "--output", "p.yaml", "f.yaml"])
         .run();
     assert_eq!(sandbox.mode(&sandbox.path("p.yaml")), 0o600);
+}
+
+#[test]
+fn no_26_a_key_service_on_a_socket_is_for_its_user_and_for_what_is_allowed() {
+    let sandbox = Sandbox::new();
+    sandbox.encrypted("f.yaml", "a: 1\n");
+    let socket = sandbox.root().join("k.sock");
+    let address = socket.display().to_string();
+    let case = sandbox.bulla(["keyservice", "--network", "unix", "--address", &address]);
+    let case = case.args(["--allow", "pgp"]);
+    let mut running = Running::start(&case, &sandbox.root().join("log"));
+    running.wait_for("listening on");
+    assert_eq!(sandbox.mode(&socket), 0o600);
+    sandbox
+        .bulla([
+            "decrypt",
+            "--keyservice",
+            &format!("unix://{address}"),
+            "f.yaml",
+        ])
+        .no_identity()
+        .expect_stderr_has("is not allowed to use the key")
+        .status(128)
+        .run();
 }
 
 #[test]
@@ -637,6 +790,19 @@ fn no_36_nothing_behind_the_root_is_dropped() {
             .run();
         assert_eq!(sandbox.read_text("f.json"), text);
     }
+}
+
+#[test]
+fn no_37_a_context_without_a_value_is_no_panic() {
+    let sandbox = Sandbox::new();
+    let key = "{arn: \"arn:aws:kms:eu-west-1:1:key/k\", context: {a: ~, b: 1}}";
+    let rule = format!("creation_rules:\n  - key_groups:\n      - kms: [{key}]\n");
+    sandbox.file(".sops.yaml", rule).file("f.yaml", "a: 1\n");
+    sandbox
+        .bulla(["encrypt", "-i", "f.yaml"])
+        .expect_stderr_has("kms[0].context: expected a text, found nothing")
+        .status(1)
+        .run();
 }
 
 #[test]

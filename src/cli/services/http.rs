@@ -123,7 +123,7 @@ fn unreached(service: &str, error: &reqwest::Error) -> Trouble {
 }
 
 /// An error and its causes; of the address no more than who it is, since the rest may be a secret.
-fn chain(error: &reqwest::Error) -> String {
+pub fn chain(error: &reqwest::Error) -> String {
     let host = error
         .url()
         .and_then(|url| url.host_str().map(str::to_owned));

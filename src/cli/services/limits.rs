@@ -18,10 +18,10 @@ pub const TOTAL: Duration = Duration::from_secs(30);
 pub const ATTEMPTS: u32 = 4;
 
 /// The wait before it is asked for the second time; twice as long before each that follows.
-const FIRST_WAIT: Duration = Duration::from_millis(200);
+pub const FIRST_WAIT: Duration = Duration::from_millis(200);
 
 /// The longest wait that a service may ask for between two attempts.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
+pub const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// Why an attempt came to nothing, and whether another may help.
 #[derive(Debug)]

@@ -1,12 +1,35 @@
 //! Services that hold master keys, and whoever else is asked over the network: one runtime, one
 //! client of each, made when something is first asked of it.
 
+#[cfg(feature = "http")]
+mod answers;
+#[cfg(feature = "aws")]
+mod aws;
+#[cfg(feature = "azure")]
+mod azure;
+#[cfg(feature = "gcp")]
+mod gcp;
 mod http;
+#[cfg(feature = "huawei")]
+mod huawei;
+#[cfg(feature = "keyservice")]
+pub mod keyservice;
 mod limits;
+#[cfg(any(feature = "azure", feature = "huawei"))]
+mod metadata;
+#[cfg(any(feature = "azure", feature = "huawei"))]
+mod once;
 #[cfg(feature = "vault")]
 mod vault;
 
-pub use http::Http;
+#[cfg(feature = "http")]
+pub use answers::said;
+#[cfg(feature = "azure")]
+pub use azure::Secret;
+#[cfg(feature = "http")]
+pub use http::{Http, Reply, send};
+#[cfg(feature = "http")]
+pub use limits::{REQUEST, Trouble, patiently};
 
 use super::Context;
 use super::environment::Environment;
@@ -20,11 +43,23 @@ use std::future::Future;
 use tokio::runtime::Runtime;
 use zeroize::Zeroizing;
 
+/// What waits for the network, once something does.
+#[derive(Default)]
+struct Waiting(OnceCell<Runtime>);
+
 /// What was made for the network in this run.
 #[derive(Default)]
 pub struct Clients {
-    runtime: OnceCell<Runtime>,
+    runtime: Waiting,
     http: Http,
+    #[cfg(feature = "azure")]
+    azure: azure::State,
+    #[cfg(feature = "huawei")]
+    huawei: huawei::State,
+    #[cfg(feature = "gcp")]
+    gcp: gcp::GcpKms,
+    #[cfg(feature = "aws")]
+    aws: aws::Aws,
     #[cfg(feature = "vault")]
     vault: vault::Vault,
 }
@@ -45,14 +80,23 @@ impl Clients {
     /// # Errors
     /// Where the system gives no means to wait.
     pub fn block_on<F: Future>(&self, future: F) -> Result<F::Output, ServiceError> {
-        let runtime = match self.runtime.get() {
+        let runtime = match self.runtime.0.get() {
             Some(runtime) => runtime,
             None => {
                 let made = runtime()?;
-                self.runtime.get_or_init(|| made)
+                self.runtime.0.get_or_init(|| made)
             }
         };
         Ok(runtime.block_on(future))
+    }
+}
+
+impl Drop for Waiting {
+    /// Waits for nothing that still asks for the address of a host: that may take half a minute.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
@@ -93,6 +137,17 @@ impl<'c> Providers<'c> {
         self.may_ask()?;
         within(address, async {
             match address {
+                #[cfg(feature = "azure")]
+                Address::AzureKv(key) => self.azure().wrap(key, part).await,
+                #[cfg(feature = "huawei")]
+                Address::Hckms(id) => self.huawei().wrap(id, part).await,
+                #[cfg(feature = "gcp")]
+                Address::GcpKms(id) => {
+                    let (gcp, http) = (&self.clients.gcp, &self.clients.http);
+                    gcp.wrap(self.environment, http, id, part).await
+                }
+                #[cfg(feature = "aws")]
+                Address::Kms(key) => self.clients.aws.wrap(self.environment, key, part).await,
                 #[cfg(feature = "vault")]
                 Address::HcVault(key) => {
                     let vault = &self.clients.vault;
@@ -113,6 +168,17 @@ impl<'c> Providers<'c> {
         self.may_ask()?;
         within(address, async {
             match address {
+                #[cfg(feature = "azure")]
+                Address::AzureKv(key) => self.azure().unwrap(key, enc).await,
+                #[cfg(feature = "huawei")]
+                Address::Hckms(id) => self.huawei().unwrap(id, enc).await,
+                #[cfg(feature = "gcp")]
+                Address::GcpKms(id) => {
+                    let (gcp, http) = (&self.clients.gcp, &self.clients.http);
+                    gcp.unwrap(self.environment, http, id, enc).await
+                }
+                #[cfg(feature = "aws")]
+                Address::Kms(key) => self.clients.aws.unwrap(self.environment, key, enc).await,
                 #[cfg(feature = "vault")]
                 Address::HcVault(key) => {
                     let vault = &self.clients.vault;
@@ -122,6 +188,18 @@ impl<'c> Providers<'c> {
             }
         })
         .await
+    }
+
+    #[cfg(feature = "azure")]
+    fn azure(&self) -> azure::AzureKv<'_> {
+        let Clients { http, azure, .. } = self.clients;
+        azure::AzureKv::new(self.environment, http, azure)
+    }
+
+    #[cfg(feature = "huawei")]
+    fn huawei(&self) -> huawei::HuaweiKms<'_> {
+        let Clients { http, huawei, .. } = self.clients;
+        huawei::HuaweiKms::new(self.environment, http, huawei)
     }
 
     fn may_ask(&self) -> Result<(), ServiceError> {
@@ -183,6 +261,43 @@ pub async fn answers<T>(
 
 fn given_up() -> ServiceError {
     ServiceError::new("not waited for, since another key opened the file")
+}
+
+/// For those who ask services for something else than keys.
+impl Clients {
+    /// The client that services share.
+    #[must_use]
+    pub fn http(&self) -> &Http {
+        &self.http
+    }
+
+    /// Who asks vaults of Azure.
+    #[cfg(feature = "azure")]
+    #[must_use]
+    pub fn azure_vaults<'c>(&'c self, environment: &'c Environment) -> azure::AzureKv<'c> {
+        azure::AzureKv::new(environment, &self.http, &self.azure)
+    }
+
+    /// Who asks services of AWS.
+    #[cfg(feature = "aws")]
+    #[must_use]
+    pub fn aws(&self) -> &aws::Aws {
+        &self.aws
+    }
+
+    /// Who asks services of Google.
+    #[cfg(feature = "gcp")]
+    #[must_use]
+    pub fn gcp(&self) -> &gcp::GcpKms {
+        &self.gcp
+    }
+
+    /// Servers of Vault.
+    #[cfg(feature = "vault")]
+    #[must_use]
+    pub fn vault(&self) -> &vault::Vault {
+        &self.vault
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use super::super::Prompt;
 use super::bech32;
 use super::hybrid;
-use super::locked::{Locked, Unlocked};
+use super::locked::{Inside, Locked};
 use super::plugin::{self, Host, Plugins};
 use super::recipient::plugin_name;
 use super::source::{
@@ -31,6 +31,27 @@ pub struct AgeIdentities {
     locked: Vec<Locked>,
     problems: Vec<(String, IdentityProblem)>,
     missing: Vec<String>,
+    /// What was unlocked since somebody last asked for it.
+    unlocked: Vec<Unlocked>,
+    /// Whether an identity opens nothing but what is for its own recipient.
+    only_own: bool,
+}
+
+/// What a passphrase unlocked, in a form that others open without asking.
+pub struct Unlocked {
+    /// How its place is called in messages.
+    pub origin: String,
+    /// Identities as text, or a private ssh key.
+    pub content: Zeroizing<Vec<u8>>,
+    /// The passphrase of the ssh key.
+    pub passphrase: Option<Zeroizing<String>>,
+}
+
+/// Without what it holds.
+impl fmt::Debug for Unlocked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Unlocked({})", self.origin)
+    }
 }
 
 /// An identity that is ready, and the recipient that belongs to it.
@@ -67,6 +88,8 @@ impl fmt::Debug for AgeIdentities {
             .field("locked", &self.locked.len())
             .field("problems", &self.problems)
             .field("missing", &self.missing)
+            .field("unlocked", &self.unlocked)
+            .field("only_own", &self.only_own)
             .finish()
     }
 }
@@ -91,6 +114,24 @@ impl AgeIdentities {
     /// plugin.
     pub fn recipients(&self) -> impl Iterator<Item = &str> {
         self.open.iter().map(|opener| opener.recipient.as_str())
+    }
+
+    /// From now on an identity is tried only on what is for its own recipient, and those of a
+    /// plugin on what is for recipients of that plugin.
+    pub fn only_own(&mut self) {
+        self.only_own = true;
+    }
+
+    /// What passphrases unlocked since this was last called.
+    pub fn take_unlocked(&mut self) -> Vec<Unlocked> {
+        std::mem::take(&mut self.unlocked)
+    }
+
+    /// Unlocks what is locked by what `prompt` answers; what cannot be is a problem afterwards.
+    pub fn unlock_all(&mut self, prompt: &mut dyn Prompt) {
+        while !self.locked.is_empty() {
+            self.unlock(0, prompt);
+        }
     }
 
     /// Sources that could not be used, and why.
@@ -155,7 +196,7 @@ impl AgeIdentities {
         };
         let recipient = recipient.to_string();
         if let ssh::Identity::Encrypted(key) = identity {
-            self.locked.push(Locked::ssh(origin, recipient, key));
+            self.locked.push(Locked::ssh(origin, recipient, key, bytes));
         } else {
             self.open.push(Opener {
                 recipient,
@@ -218,8 +259,10 @@ impl AgeIdentities {
         enc: &str,
         first: usize,
     ) -> Result<Zeroizing<Vec<u8>>, Reason> {
+        let is_other = |opener: &Opener| !same_recipient(&opener.recipient, recipient);
         let mut openers: Vec<&Opener> = self.open[first..].iter().collect();
-        openers.sort_by_key(|opener| !same_recipient(&opener.recipient, recipient));
+        openers.retain(|opener| !(self.only_own && is_other(opener)));
+        openers.sort_by_key(|opener| is_other(opener));
         let mut reason = Reason::NoIdentity;
         for opener in openers {
             match decrypt(enc.trim().as_bytes(), &*opener.identity, MAX_PART) {
@@ -246,6 +289,7 @@ impl AgeIdentities {
         let own = plugin_name(recipient);
         let is_other = |plugged: &Plugged| own != Some(plugged.name.as_str());
         let mut plugged: Vec<&Plugged> = self.plugged[first..].iter().collect();
+        plugged.retain(|plugged| !(self.only_own && is_other(plugged)));
         plugged.sort_by_key(|plugged| is_other(plugged));
         let mut problems = Vec::new();
         for plugged in plugged {
@@ -277,8 +321,13 @@ impl AgeIdentities {
         let locked = self.locked.remove(at);
         let origin = locked.origin.clone();
         match locked.unlock(prompt) {
-            Ok(Unlocked::Text(text)) => self.add_text(&origin, &text),
-            Ok(Unlocked::Ssh(opener)) => self.open.push(opener),
+            Ok((inside, unlocked)) => {
+                self.unlocked.push(unlocked);
+                match inside {
+                    Inside::Text(text) => self.add_text(&origin, &text),
+                    Inside::Ssh(opener) => self.open.push(opener),
+                }
+            }
             Err(problem) => self.problem(&origin, problem),
         }
     }
@@ -399,6 +448,16 @@ mod tests {
             let mut identities = AgeIdentities::load([text(A_KEY)]);
             assert_eq!(open(&mut identities, A, enc), Ok(counted()));
         }
+    }
+
+    #[test]
+    fn an_identity_that_opens_only_its_own_is_not_tried_on_what_bears_another_name() {
+        let other = "age17j6m55js63d6sgqwfgqgfcds3mvyacnmd248dfvqyl5am22l2u3svw8ut4";
+        let mut identities = AgeIdentities::load([text(A_KEY)]);
+        assert!(open(&mut identities, other, FOR_A).is_ok());
+        identities.only_own();
+        assert!(open(&mut identities, other, FOR_A).is_err());
+        assert!(open(&mut identities, A, FOR_A).is_ok());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Identities behind a passphrase: they stay shut until nothing else helped.
 
 use super::super::Prompt;
-use super::identity::{Opener, decrypt, decryptor, same_recipient};
+use super::identity::{Opener, Unlocked, decrypt, decryptor, same_recipient};
 use super::source::{IdentityProblem, MAX_FILE, MAX_WORK_FACTOR};
 use age::armor::ArmoredReader;
 use age::secrecy::SecretString;
@@ -21,11 +21,12 @@ enum Content {
     Ssh {
         recipient: String,
         key: Box<ssh::EncryptedKey>,
+        file: Zeroizing<Vec<u8>>,
     },
 }
 
 /// What was under the passphrase.
-pub(super) enum Unlocked {
+pub(super) enum Inside {
     /// Identities as text.
     Text(Zeroizing<String>),
     /// One identity.
@@ -40,9 +41,17 @@ impl Locked {
     }
 
     /// An ssh key, and the public key that belongs to it.
-    pub(super) fn ssh(origin: String, recipient: String, key: ssh::EncryptedKey) -> Self {
-        let key = Box::new(key);
-        let content = Content::Ssh { recipient, key };
+    pub(super) fn ssh(
+        origin: String,
+        recipient: String,
+        key: ssh::EncryptedKey,
+        file: &[u8],
+    ) -> Self {
+        let content = Content::Ssh {
+            recipient,
+            key: Box::new(key),
+            file: Zeroizing::new(file.to_vec()),
+        };
         Self { origin, content }
     }
 
@@ -55,30 +64,47 @@ impl Locked {
         }
     }
 
-    /// Asks for the passphrase and uses it.
+    /// Asks for the passphrase and uses it; also how others open it without asking.
     pub(super) fn unlock(
         self,
         prompt: &mut (dyn Prompt + '_),
-    ) -> Result<Unlocked, IdentityProblem> {
+    ) -> Result<(Inside, Unlocked), IdentityProblem> {
+        let origin = self.origin;
         match self.content {
             Content::File(bytes) => {
                 check_passphrase_file(&bytes)?;
                 let id = cache_id(&bytes)?;
-                let opened = open_file(&bytes, answer(prompt.file_passphrase(&self.origin, &id))?);
+                let opened = open_file(&bytes, answer(prompt.file_passphrase(&origin, &id))?);
                 if opened == Err(IdentityProblem::WrongPassphrase) {
                     prompt.forget(&id);
                 }
-                opened.map(Unlocked::Text)
+                let text = opened?;
+                let unlocked = Unlocked {
+                    origin,
+                    content: Zeroizing::new(text.as_bytes().to_vec()),
+                    passphrase: None,
+                };
+                Ok((Inside::Text(text), unlocked))
             }
-            Content::Ssh { recipient, key } => {
-                let what = format!("ssh key {}", self.origin);
-                let key = key.decrypt(answer(prompt.passphrase(&what))?);
+            Content::Ssh {
+                recipient,
+                key,
+                file,
+            } => {
+                let passphrase = prompt.passphrase(&format!("ssh key {origin}"));
+                let key = key.decrypt(answer(passphrase.clone())?);
                 let key = key.map_err(|_| IdentityProblem::WrongPassphrase)?;
                 let identity = Box::new(ssh::Identity::from(key));
-                Ok(Unlocked::Ssh(Opener {
+                let opener = Opener {
                     recipient,
                     identity,
-                }))
+                };
+                let unlocked = Unlocked {
+                    origin,
+                    content: file,
+                    passphrase,
+                };
+                Ok((Inside::Ssh(opener), unlocked))
             }
         }
     }
@@ -237,6 +263,33 @@ mod tests {
                 .is_ok()
         );
         assert_eq!(asker.asked, ["ssh key F"]);
+    }
+
+    #[test]
+    fn what_was_unlocked_is_handed_out_once_and_opens_without_a_question_elsewhere() {
+        struct Given(Option<Zeroizing<String>>);
+        impl Prompt for Given {
+            fn passphrase(&mut self, _: &str) -> Option<Zeroizing<String>> {
+                self.0.take()
+            }
+        }
+        for (bytes, recipient, enc) in [(ARMORED, A, FOR_A), (SSH_LOCKED, SSH_PUB, FOR_SSH)] {
+            let mut identities = AgeIdentities::load([file(bytes)]);
+            let mut asker = answers(Some("correct horse"));
+            assert!(
+                identities
+                    .open(recipient, enc, Some(asking(&mut asker)))
+                    .is_ok()
+            );
+            let mut unlocked = identities.take_unlocked();
+            assert_eq!((unlocked.len(), identities.take_unlocked().len()), (1, 0));
+            let unlocked = unlocked.remove(0);
+            assert!(!format!("{unlocked:?}").contains("horse"));
+            let source = IdentitySource::sniffed(unlocked.origin, unlocked.content);
+            let mut others = AgeIdentities::load([source]);
+            others.unlock_all(&mut Given(unlocked.passphrase));
+            assert!(others.open(recipient, enc, None).is_ok());
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod source;
 #[cfg(test)]
 mod vectors;
 
-pub use identity::AgeIdentities;
+pub use identity::{AgeIdentities, Unlocked};
 pub use plugin::{Plugin, PluginError, Plugins};
 pub use recipient::RecipientProblem;
 pub use source::{AgeError, IdentityProblem, IdentitySource, Reason};

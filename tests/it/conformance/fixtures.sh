@@ -134,3 +134,20 @@ printf 'a: 1\nsops:\n    mac: x\n' > halfmeta.yaml
 printf 'a: 1\nsops: null\n' > nullmeta.yaml
 printf '{"a": 1, "sops": []}' > listmeta.json
 tr -d '\n\t' < small.json > oneline.json
+
+# What is to be published, mostly where nothing listens.
+mkdir -p published/deep
+cat > published/.sops.yaml <<END
+destination_rules:
+  - {path_regex: s3.yaml, s3_bucket: bucket, s3_prefix: prefix/}
+  - {path_regex: gcs.yaml, gcs_bucket: bucket}
+  - {path_regex: anew.yaml, s3_bucket: bucket, recreation_rule: {age: $BOB}}
+  - {path_regex: both.yaml, s3_bucket: bucket, vault_path: path}
+  - {path_regex: none.yaml}
+  - {path_regex: yaml, vault_path: path, vault_address: "http://127.0.0.1:1"}
+END
+for name in small s3 gcs anew both none deep/small badorder; do
+    cp small.yaml "published/$name.yaml"
+done
+cp flat.yaml tampered.yaml bob.yaml published/
+cp small.json published/other.json

@@ -203,13 +203,21 @@ impl Case {
         self
     }
 
-    /// Runs the command; what it printed and its status are the caller's to judge.
-    pub(crate) fn output(&self) -> std::process::Output {
-        let mut child = Command::new(&self.program)
+    /// The command itself, in its environment and folder.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command
             .args(&self.args)
             .env_clear()
             .envs(self.env.iter().map(|(name, value)| (name, value)))
-            .current_dir(&self.folder)
+            .current_dir(&self.folder);
+        command
+    }
+
+    /// Runs the command; what it printed and its status are the caller's to judge.
+    pub(crate) fn output(&self) -> std::process::Output {
+        let mut child = self
+            .command()
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -134,8 +134,29 @@ fn read(stream: &mut impl Read) -> Option<HttpRequest> {
         let (name, value) = (name.to_ascii_lowercase(), value.trim().to_owned());
         request.headers.insert(name, value);
     }
+    if request.header("transfer-encoding") == "chunked" {
+        request.body = chunks(&mut reader)?;
+        return Some(request);
+    }
     let length = request.header("content-length").parse().unwrap_or(0);
     request.body.resize(length, 0);
     reader.read_exact(&mut request.body).ok()?;
     Some(request)
+}
+
+/// A body that comes in pieces, each behind its length, up to one of none.
+fn chunks(reader: &mut impl BufRead) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        let length = usize::from_str_radix(line.trim(), 16).ok()?;
+        let start = body.len();
+        body.resize(start + length + 2, 0);
+        reader.read_exact(&mut body[start..]).ok()?;
+        body.truncate(start + length);
+        if length == 0 {
+            return Some(body);
+        }
+    }
 }

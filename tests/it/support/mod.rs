@@ -1,21 +1,30 @@
 //! What the tests are written with: a private machine for each test ([`Sandbox`]), a command and
 //! all it must say ([`Case`]), throw-away keys, real sops, and ways to look into files.
 
+mod audited;
 mod case;
+#[cfg(any(feature = "azure", feature = "huawei"))]
+pub(crate) mod cloud;
 mod data;
 mod gnupg;
 pub(crate) mod http;
 mod keys;
+pub(crate) mod moto;
 pub(crate) mod openbao;
 mod peers;
+mod postgres;
+mod running;
 mod sandbox;
 pub(crate) mod servers;
 
+pub(crate) use audited::Audited;
 pub(crate) use case::{Case, Outcome};
 pub(crate) use data::{assert_same_data, in_clear, line_of, same_data, strip_metadata, tokens};
 pub(crate) use gnupg::{Gnupg, PGP_PASSPHRASE, pgp_key};
 pub(crate) use keys::age_key;
 pub(crate) use peers::{peer, sops};
+pub(crate) use postgres::Postgres;
+pub(crate) use running::Running;
 pub(crate) use sandbox::Sandbox;
 
 use std::path::{Path, PathBuf};

@@ -91,13 +91,16 @@ impl OpenBao {
 
     /// A command line of `bao`, with the token that may do everything.
     pub(crate) fn command(&self, args: &[&str]) -> Case {
-        Case::within(&self.sandbox, &program())
+        let case = Case::within(&self.sandbox, &program())
             .args(args)
             .env("BAO_ADDR", self.url())
-            .env("BAO_CACERT", self.certificate("vault-ca.pem"))
             .env("BAO_TOKEN", ROOT)
             .any_stdout()
-            .any_stderr()
+            .any_stderr();
+        if self.is_tls {
+            return case.env("BAO_CACERT", self.certificate("vault-ca.pem"));
+        }
+        case
     }
 
     /// Runs `bao`; what it printed, without the end of its line.

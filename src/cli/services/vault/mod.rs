@@ -163,16 +163,7 @@ impl Server {
             headers.insert(NAMESPACE, secret_header(namespace, "the namespace")?);
         }
         let retries = settings.retries()?;
-        let (mut base, client) = match settings.agent() {
-            None => (named.clone(), settings.client(&named)?),
-            Some(agent) => match agent.strip_prefix("unix://") {
-                Some(socket) => (parsed("http://localhost")?, on_socket(socket)?),
-                None => {
-                    let agent = parsed(agent)?;
-                    (agent.clone(), settings.client(&agent)?)
-                }
-            },
-        };
+        let (mut base, client) = reached(settings, named)?;
         if base.scheme() == "http" && !trust::is_loopback(&base) {
             let address = base.origin().ascii_serialization();
             warn(format!(
@@ -180,10 +171,7 @@ impl Server {
             ));
         }
         if let Some(name) = settings.server_name().filter(|_| base.scheme() == "https") {
-            let host = base.host_str().unwrap_or_default();
-            let port = base.port().map(|port| format!(":{port}"));
-            let host = format!("{host}{}", port.unwrap_or_default());
-            headers.insert(HOST, secret_header(&host, "the host")?);
+            headers.insert(HOST, secret_header(&authority(&base), "the host")?);
             let wrong = "Vault: VAULT_TLS_SERVER_NAME: expected the name of a server";
             base.set_host(Some(name))
                 .map_err(|_| ServiceError::new(wrong))?;
@@ -256,6 +244,28 @@ impl Server {
         }
         Ok(url)
     }
+}
+
+/// Who is asked, the server at `named` or the user's agent, and by what client.
+fn reached(settings: &Settings<'_>, named: Url) -> Result<(Url, Client), ServiceError> {
+    let base = match settings.agent() {
+        None => named,
+        Some(agent) => {
+            if let Some(socket) = agent.strip_prefix("unix://") {
+                return Ok((parsed("http://localhost")?, on_socket(socket)?));
+            }
+            parsed(agent)?
+        }
+    };
+    let client = settings.client(&base)?;
+    Ok((base, client))
+}
+
+/// The host and port of an address.
+fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port()
+        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 /// The address of a server.

@@ -412,7 +412,7 @@ mod tests {
             ("VAULT_CACERT_BYTES", "hunter2"),
             ("VAULT_CACERT", "/nowhere/hunter3"),
             ("BAO_CLIENT_KEY_BYTES", "hunter2"),
-            ("VAULT_PROXY_ADDR", "hunter2 "),
+            ("VAULT_PROXY_ADDR", "http://[hunter2"),
         ] {
             let environment = environment(&[(name, value)]);
             let client = Settings::new(&environment, &address).client(&address);
