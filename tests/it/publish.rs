@@ -604,7 +604,7 @@ fn what_cannot_be_published_is_refused_before_anything_is() {
             "- {s3_bucket: a, bulla: {external_secret: {store: s}}}\n",
             "external_secret is for values",
         ),
-        ("[]\n", "no matching destination found"),
+        ("  []\n", "no matching destination found"),
     ] {
         rules(&sandbox, rules_text);
         refused(&["-y", "d/f.yaml"], &[fragment]);
