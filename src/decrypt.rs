@@ -8,12 +8,12 @@ mod opener;
 
 pub(crate) use opener::Opener;
 
-use crate::crypto::{DataKey, Mac, MacShare, OpenError, Stash, Token, TokenError, TokenType};
+use crate::crypto::{DataKey, MacShare, OpenError, Stash, Token, TokenError, TokenType};
 use crate::document::scalar::is_plain_int;
-use crate::document::share::{Share, WHOLE, shares, side_by_side};
+use crate::document::share::{Share, WHOLE, Walk, in_turn, workers};
 use crate::document::{
-    Document, Leaf, LeafKind, Leaves, NoMarking, NodeId, Path, Splice, Type, Value, canonical,
-    drop_contained, same_leaves, splice,
+    Document, Draft, Leaf, LeafKind, Leaves, NoMarking, NodeId, Path, Type, Value, canonical,
+    same_leaves, secret,
 };
 use crate::metadata::{Metadata, Selection, Spelling};
 use crate::store::{ParseOptions, Store};
@@ -123,13 +123,16 @@ pub fn decrypt(
         store,
         metadata,
         opener: &opener,
+        original: None,
     };
-    let (mut opening, mac) = file.open(&spellings, stash)?;
+    let mut opening = file.open(&spellings, stash)?;
     if let Some(stash) = opening.stash.take() {
         remember_spellings(stash, metadata, &spellings, whole.as_ref());
     }
     let mut warnings = std::mem::take(&mut opening.warnings);
-    warnings.extend(opener.verify_mac(&mac.finish(), metadata, options.ignore_mac)?);
+    let mac = std::mem::replace(&mut opening.mac, MacShare::new(false, false));
+    let computed = mac.into_mac().finish();
+    warnings.extend(opener.verify_mac(&computed, metadata, options.ignore_mac)?);
     // Of the comments of one place one is enough to hear of.
     warnings.dedup();
     let (mut text, expected) = opening.finish();
@@ -143,12 +146,41 @@ pub fn decrypt(
             break;
         }
         spellings.retain(|path, _| round < MISSPELLED_ROUNDS && !wrong.contains(path));
-        text = file.open(&spellings, None)?.0.finish().0;
+        text = file.open(&spellings, None)?.finish().0;
     }
     if let Some(whole) = whole.filter(|whole| is_same(store, options.parsing, whole, &text)) {
         text = whole;
     }
     Ok(Decrypted { text, warnings })
+}
+
+/// Whether decrypting surely gives `original`; the MAC is verified in any case. Where there are
+/// spellings, or edits out of order, only [`decrypt`] can tell.
+///
+/// # Errors
+/// As [`decrypt`].
+pub(crate) fn comes_back(
+    document: &Document,
+    store: &dyn Store,
+    metadata: &Metadata,
+    data_key: &DataKey,
+    original: &[u8],
+) -> Result<bool, DecryptError> {
+    if store.envelope().is_some() || !metadata.bulla.spelling.is_empty() {
+        return Ok(false);
+    }
+    let opener = Opener::new(data_key, metadata);
+    let file = File {
+        document,
+        store,
+        metadata,
+        opener: &opener,
+        original: Some(original),
+    };
+    let spellings = Spellings::new();
+    let Opening { mac, draft, .. } = file.open(&spellings, None)?;
+    opener.verify_mac(&mac.into_mac().finish(), metadata, false)?;
+    Ok(draft.is_expected(store.detach(document)))
 }
 
 /// Whether two texts hold the same values and comments.
@@ -219,38 +251,39 @@ struct File<'a> {
     store: &'a dyn Store,
     metadata: &'a Metadata,
     opener: &'a Opener<'a>,
+    /// What the text should be; then it is not kept.
+    original: Option<&'a [u8]>,
 }
 
 impl<'a> File<'a> {
-    /// Opens all tokens; with what comes of it the hash of the values. The stash and the
-    /// spellings want the leaves one after the other, else shares are opened side by side.
+    /// Opens all tokens. The stash and the spellings want the leaves one after the other, else
+    /// shares are opened side by side.
     fn open<'s>(
         self,
         spellings: &'a Spellings,
         stash: Option<&'s mut Stash>,
-    ) -> Result<(Opening<'a, 's>, Mac), DecryptError> {
-        let mut whole = Opening::new(self, spellings, &WHOLE);
-        let mut later: Vec<Opening<'_, '_>> = Vec::new();
+    ) -> Result<Opening<'a, 's>, DecryptError> {
+        let mut whole = Opening::new(self, spellings, true);
+        let walk = || Walk::new(self.document, &self.metadata.selection);
         if stash.is_some() || !spellings.is_empty() {
             whole.stash = stash;
-            whole.walk(WHOLE)?;
-        } else {
-            let open = |share: Share| {
-                let mut opening = Opening::new(self, spellings, &share);
-                opening.walk(share).map(|()| opening)
-            };
-            let mut opened = side_by_side(shares(self.document), open).into_iter();
-            if let Some(first) = opened.next() {
-                whole = first?;
-            }
-            later = opened.collect::<Result<_, _>>()?;
+            whole.walk(&mut walk(), &WHOLE)?;
+            return Ok(whole);
         }
-        let mac = MacShare::join(std::iter::once(&whole.mac).chain(later.iter().map(|o| &o.mac)));
-        for opening in later {
-            whole.splices.extend(opening.splices);
-            whole.warnings.extend(opening.warnings);
-        }
-        Ok((whole, mac))
+        in_turn(
+            workers(self.document),
+            || (walk(), Opening::new(self, spellings, false)),
+            |(walk, opening), share| {
+                opening.walk(walk, share)?;
+                Ok::<_, DecryptError>(walk.goes_on_behind(share))
+            },
+            |(_, opening)| {
+                whole.mac.append(&mut opening.mac);
+                whole.draft.append(&mut opening.draft);
+                whole.warnings.append(&mut opening.warnings);
+            },
+        )?;
+        Ok(whole)
     }
 }
 
@@ -264,9 +297,11 @@ struct Opening<'a, 's> {
     spellings: &'a Spellings,
     stash: Option<&'s mut Stash>,
     mac: MacShare,
-    splices: Vec<Splice>,
+    draft: Draft<'a>,
     /// The plaintext of the token at hand.
     plaintext: Zeroizing<Vec<u8>>,
+    /// What takes the place of that token.
+    written: Zeroizing<Vec<u8>>,
     /// Regions that a spelling has replaced.
     spelled: HashSet<NodeId>,
     /// Names of the collections that were met, so that each is made once.
@@ -279,13 +314,21 @@ struct Opening<'a, 's> {
 }
 
 impl<'a> Opening<'a, '_> {
-    fn new(file: File<'a>, spellings: &'a Spellings, share: &Share) -> Self {
+    fn new(file: File<'a>, spellings: &'a Spellings, is_first: bool) -> Self {
         let File {
             document,
             store,
             metadata,
             opener,
+            original,
         } = file;
+        let (source, leaves) = (&document.source, document.nodes.len() / 2);
+        let draft = match original {
+            Some(original) if is_first => Draft::against(source, original),
+            // A token is about four times as long as what it holds.
+            None if is_first => Draft::new(source, true, true).with_room(source.len() / 4, leaves),
+            _ => Draft::new(source, false, true),
+        };
         Self {
             document,
             store,
@@ -294,9 +337,10 @@ impl<'a> Opening<'a, '_> {
             opener,
             spellings,
             stash: None,
-            mac: MacShare::new(share.start == 0, metadata.mac_only_encrypted),
-            splices: Vec::with_capacity(share.len().min(document.nodes.len() / 2)),
+            mac: MacShare::new(is_first, metadata.mac_only_encrypted),
+            draft,
             plaintext: Zeroizing::new(Vec::with_capacity(4096)),
+            written: Zeroizing::new(Vec::with_capacity(4096)),
             spelled: HashSet::new(),
             names: HashMap::new(),
             expected: Fingerprints::default(),
@@ -305,19 +349,17 @@ impl<'a> Opening<'a, '_> {
         }
     }
 
-    fn walk(&mut self, share: Share) -> Result<(), DecryptError> {
-        let mut leaves = self.document.leaves(self.selection);
-        let mut number = 0;
-        while number < share.end
-            && let Some(leaf) = leaves.advance()
-        {
-            if share.contains(&number) {
-                match leaf.kind {
-                    LeafKind::Comment => self.comment(&leaf, &leaves),
-                    LeafKind::Value => self.value(&leaf, &leaves)?,
-                }
+    fn walk(
+        &mut self,
+        walk: &mut Walk<'a, &'a Selection>,
+        share: &Share,
+    ) -> Result<(), DecryptError> {
+        while let Some((leaf, leaves, is_of_share)) = walk.advance(share) {
+            match leaf.kind {
+                _ if !is_of_share => {}
+                LeafKind::Comment => self.comment(&leaf, leaves),
+                LeafKind::Value => self.value(&leaf, leaves)?,
             }
-            number += 1;
         }
         Ok(())
     }
@@ -371,7 +413,7 @@ impl<'a> Opening<'a, '_> {
             .open(&token, leaves.aad(), &mut self.plaintext)
             .map_err(|error| DecryptError::Token(place(), error))?;
         let Some(ty) = token.ty.value() else {
-            self.remember(&token, leaves.aad(), None);
+            self.remember(&token, leaves.aad(), false);
             self.list_comment(leaf);
             return Ok(());
         };
@@ -386,18 +428,18 @@ impl<'a> Opening<'a, '_> {
             self.expected.push(leaves.aad(), Value { ty, text: &read });
         }
         drop(read);
-        let written = self.replace(leaf, ty, leaves);
-        self.remember(&token, leaves.aad(), written);
+        let is_written = self.replace(leaf, ty, leaves);
+        self.remember(&token, leaves.aad(), is_written);
         Ok(())
     }
 
     /// Remembers the token that was opened for the value that encrypting will meet in its place:
     /// what was `written`, where no spelling has the last word.
-    fn remember(&mut self, token: &Token<'_>, aad: &[u8], written: Option<usize>) {
+    fn remember(&mut self, token: &Token<'_>, aad: &[u8], is_written: bool) {
         let Some(stash) = self.stash.as_deref_mut() else {
             return;
         };
-        let written = written.map_or(&[][..], |at| &self.splices[at].text);
+        let written = if is_written { &self.written[..] } else { &[] };
         let (ty, plaintext) = met_again(token.ty, &self.plaintext, written);
         stash.remember(aad, ty, plaintext, token.text);
     }
@@ -408,29 +450,19 @@ impl<'a> Opening<'a, '_> {
             let back = self
                 .store
                 .open_list_comment(self.document, leaf.id, &self.plaintext);
-            self.splices.push(back);
+            self.draft.push(back);
         }
     }
 
     /// Puts the plaintext in the token's place, or the spelling of the leaf or of a
-    /// collection around it. The number of the splice that has just the value, if there is one.
-    fn replace(
-        &mut self,
-        leaf: &Leaf,
-        ty: Type,
-        leaves: &Leaves<'_, &'a Selection>,
-    ) -> Option<usize> {
+    /// collection around it. Whether `written` has just the value.
+    fn replace(&mut self, leaf: &Leaf, ty: Type, leaves: &Leaves<'_, &'a Selection>) -> bool {
         let respelled = !self.spellings.is_empty() && self.respell(leaf, leaves);
         if respelled || leaf.via.is_some() {
-            return None;
+            return false;
         }
-        let value = Value {
-            ty,
-            text: &self.plaintext,
-        };
-        self.splices
-            .push(self.store.open(self.document, leaf.id, value));
-        Some(self.splices.len() - 1)
+        self.write(leaf.id, ty);
+        true
     }
 
     fn respell(&mut self, leaf: &Leaf, leaves: &Leaves<'_, &'a Selection>) -> bool {
@@ -448,7 +480,7 @@ impl<'a> Opening<'a, '_> {
             };
             if self.spelled.insert(id) {
                 let region = self.store.region(self.document, id);
-                self.splices.push(Splice::new(region, text.to_vec()));
+                self.draft.replace(region, text);
             }
             return true;
         }
@@ -473,12 +505,17 @@ impl<'a> Opening<'a, '_> {
         if let Some(stash) = self.stash.as_deref_mut() {
             stash.remember(&aad, TokenType::Comment, &self.plaintext, token.text);
         }
-        let value = Value {
-            ty: Type::Str,
-            text: &self.plaintext,
-        };
-        self.splices
-            .push(self.store.open(self.document, leaf.id, value));
+        self.write(leaf.id, Type::Str);
+    }
+
+    /// Puts the plaintext, of type `ty`, in the place of the token at `id`.
+    fn write(&mut self, id: NodeId, ty: Type) {
+        let text = &self.plaintext;
+        secret::renew(&mut self.written, text);
+        let value = Value { ty, text };
+        let written = &mut self.written;
+        let span = self.store.open_into(self.document, id, value, written);
+        self.draft.replace(span, written);
     }
 
     /// Opens a comment with the additional data of its container, else of the containers
@@ -520,17 +557,15 @@ impl<'a> Opening<'a, '_> {
             let key = value.and_then(|id| document.key_of(document.parent(id)?, id));
             if let Some(key) = key {
                 let region = self.store.region(document, key);
-                self.splices.push(Splice::new(region, text.to_vec()));
+                self.draft.replace(region, text);
             }
         }
     }
 
     fn finish(mut self) -> (Zeroizing<Vec<u8>>, Fingerprints) {
         self.respell_keys();
-        // A comment inside of what a spelling has replaced.
-        drop_contained(&mut self.splices);
-        self.splices.extend(self.store.detach(self.document));
-        let text = splice(&self.document.source, &mut self.splices);
+        // A comment inside of what a spelling has replaced is dropped.
+        let text = self.draft.finish(self.store.detach(self.document));
         (text, self.expected)
     }
 }

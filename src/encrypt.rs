@@ -7,14 +7,14 @@ mod check;
 mod envelope;
 
 use crate::crypto::{
-    Cipher, DataKey, Mac, MacShare, Nonces, Random, SealError, Sealer, SharedRandom, Stash, Token,
+    Cipher, DataKey, MacShare, Nonces, Random, SealError, Sealer, SharedRandom, Stash, Token,
     TokenType,
 };
 use crate::decrypt::DecryptError;
-use crate::document::share::{Share, WHOLE, shares, side_by_side};
+use crate::document::share::{Share, WHOLE, Walk, in_turn, workers};
 use crate::document::{
-    Document, Kind, Leaf, LeafKind, Leaves, NodeId, Path, Splice, Type, Value, canonical,
-    drop_contained, same_leaves, splice, unwiped,
+    Document, Draft, Kind, Leaf, LeafKind, Leaves, NodeId, Path, Type, Value, canonical,
+    same_leaves, secret, splice, unwiped,
 };
 use crate::metadata::{Metadata, Selection, Spelling};
 use crate::store::{Layout, ParseError, ParseOptions, Store};
@@ -127,7 +127,10 @@ fn encrypt_normal(
         layout,
         allow_nested,
     } = how;
-    refuse_comments_in_keys(document)?;
+    let (has_comments, has_aliases) = document.has_comments_and_aliases();
+    if has_comments {
+        refuse_comments_in_keys(document)?;
+    }
     let random = SharedRandom::new(random);
     let sealer = Sealer::new(data_key, cipher);
     let file = File {
@@ -137,22 +140,22 @@ fn encrypt_normal(
         sealer: &sealer,
         random: &random,
         allow_nested,
+        has_aliases,
     };
-    let Tokens {
-        mut splices,
-        mut spellings,
+    let Made {
         mac,
+        draft,
+        mut spellings,
         sealed,
         clear,
     } = file.seal(&mut stash)?;
     if document.source != *original {
         spellings.push((Spelling::WHOLE.to_owned(), original.clone()));
     }
-    let mut draws = &random;
-    let mut seal = Seal::new(&sealer, Nonces::new(&mut draws), &mut stash);
+    let mut seal = Seal::new(&sealer, Nonces::new(&random), Some(&mut stash));
     let aad = metadata.last_modified.as_bytes();
     metadata.mac = Some(ascii(seal.mint.token(
-        mac.finish().as_bytes(),
+        mac.into_mac().finish().as_bytes(),
         TokenType::Str,
         aad,
     )?));
@@ -164,14 +167,10 @@ fn encrypt_normal(
         })
         .collect::<Result<_, EncryptError>>()?;
     // A comment between a tag that has to go and its value goes with the tag.
-    drop_contained(&mut splices);
-    splices.extend(store.attach(document, &metadata.to_data(), layout));
-    let text = splice(&document.source, &mut splices);
-    for token in splices {
-        drop(unwiped(token.text));
-    }
+    let text = draft.finish(store.attach(document, &metadata.to_data(), layout));
     let check = Check {
         plain: document,
+        has_comments,
         original,
         store,
         parsing,
@@ -186,84 +185,54 @@ fn encrypt_normal(
     })
 }
 
+/// About the bytes of a token beside what it takes the place of.
+const TOKEN: usize = 128;
+
 /// A document that is to be encrypted and what it takes to do so.
 #[derive(Clone, Copy)]
-struct File<'a, 'r> {
-    document: &'a Document,
+struct File<'d, 'a, 'r> {
+    document: &'d Document,
     store: &'a dyn Store,
     metadata: &'a Metadata,
     sealer: &'a Sealer,
     random: &'a SharedRandom<'r>,
     allow_nested: bool,
+    has_aliases: bool,
 }
 
-/// What comes of sealing all leaves.
-struct Tokens {
-    splices: Vec<Splice>,
-    spellings: Vec<(String, Zeroizing<Vec<u8>>)>,
-    mac: Mac,
-    sealed: usize,
-    clear: usize,
-}
-
-impl File<'_, '_> {
+impl<'d> File<'d, '_, '_> {
     /// Seals all leaves: one after the other where there are tokens to be used again or aliases,
     /// else shares of them side by side.
-    fn seal(self, stash: &mut Stash) -> Result<Tokens, EncryptError> {
-        let in_place = in_place(self.document, &self.metadata.selection);
-        let mut parts = if stash.is_empty() && in_place.is_empty() {
-            let seal = |share| self.seal_share(share, &[], &mut Stash::new());
-            side_by_side(shares(self.document), seal)
-                .into_iter()
-                .collect::<Result<_, _>>()?
+    fn seal(self, stash: &mut Stash) -> Result<Made<'d>, EncryptError> {
+        let selection = &self.metadata.selection;
+        // Which scalars are encrypted where they stand; only aliases ask for it.
+        let in_place = if self.has_aliases {
+            in_place(self.document, selection)
         } else {
-            vec![self.seal_share(WHOLE, &in_place, stash)?]
+            Vec::new()
         };
-        let mac = MacShare::join(parts.iter().map(|part| &part.mac));
-        let sum = |count: fn(&ShareTokens) -> usize| parts.iter().map(count).sum();
-        let (sealed, clear) = (sum(|part| part.sealed), sum(|part| part.clear));
-        let mut whole = Tokens {
-            splices: Vec::new(),
-            spellings: Vec::new(),
-            mac,
-            sealed,
-            clear,
-        };
-        for part in &mut parts {
-            whole.splices.append(&mut part.splices);
-            whole.spellings.append(&mut part.spellings);
+        let walk = || Walk::new(self.document, selection);
+        let mut whole = Made::new(self, true);
+        let leaves = self.document.nodes.len() / 2;
+        let room = self.document.source.len() + leaves * TOKEN;
+        whole.draft = whole.draft.with_room(room, leaves);
+        if !stash.is_empty() || !in_place.is_empty() {
+            let mut sealing = Sealing::new(self, &in_place, Some(stash));
+            std::mem::swap(&mut whole, &mut sealing.made);
+            sealing.walk(&mut walk(), &WHOLE)?;
+            sealing.finish();
+            return Ok(sealing.made);
         }
-        Ok(whole)
-    }
-
-    fn seal_share(
-        self,
-        share: Share,
-        in_place: &[bool],
-        stash: &mut Stash,
-    ) -> Result<ShareTokens, EncryptError> {
-        let mut draws = self.random;
-        let mut sealing = Sealing {
-            document: self.document,
-            store: self.store,
-            selection: &self.metadata.selection,
-            only_encrypted: self.metadata.mac_only_encrypted,
-            allow_nested: self.allow_nested,
-            seal: Seal::new(self.sealer, Nonces::new(&mut draws), stash),
-            pending: None,
-            in_place,
-            last_covered: false,
-            last_comment: None,
-            made: ShareTokens {
-                mac: MacShare::new(share.start == 0, self.metadata.mac_only_encrypted),
-                splices: Vec::with_capacity(share.len().min(self.document.nodes.len() / 2)),
-                spellings: Vec::new(),
-                sealed: 0,
-                clear: 0,
+        in_turn(
+            workers(self.document),
+            || (walk(), Sealing::new(self, &[], None)),
+            |(walk, sealing), share| {
+                sealing.walk(walk, share)?;
+                Ok::<_, EncryptError>(walk.goes_on_behind(share))
             },
-        };
-        sealing.walk(share)?;
-        Ok(sealing.made)
+            |(_, sealing)| whole.append(&mut sealing.made),
+        )?;
+        Ok(whole)
     }
 }
 
@@ -280,11 +249,13 @@ fn ascii(token: &[u8]) -> String {
     String::from_utf8_lossy(token).into_owned()
 }
 
-/// Which scalars are encrypted where they stand; empty where there are no aliases to ask for it.
+/// Null or empty: never encrypted.
+fn is_nothing(value: Value<'_>) -> bool {
+    value.ty == Type::Null || value.text.is_empty()
+}
+
+/// Which scalars are encrypted where they stand.
 fn in_place(document: &Document, selection: &Selection) -> Vec<bool> {
-    if !document.nodes.iter().any(|n| n.kind == Kind::Alias) {
-        return Vec::new();
-    }
     let mut encrypted = vec![false; document.nodes.len()];
     let mut leaves = document.leaves(selection);
     while let Some(leaf) = leaves.advance() {
@@ -296,12 +267,12 @@ fn in_place(document: &Document, selection: &Selection) -> Vec<bool> {
 
 /// Gives tokens: from the stash where the value did not change, else new ones.
 struct Seal<'a, 'r> {
-    stash: &'a mut Stash,
+    stash: Option<&'a mut Stash>,
     mint: Mint<'a, 'r>,
 }
 
 impl<'a, 'r> Seal<'a, 'r> {
-    fn new(sealer: &'a Sealer, nonces: Nonces<'r>, stash: &'a mut Stash) -> Self {
+    fn new(sealer: &'a Sealer, nonces: Nonces<'r>, stash: Option<&'a mut Stash>) -> Self {
         let mint = Mint {
             sealer,
             nonces,
@@ -316,7 +287,8 @@ impl<'a, 'r> Seal<'a, 'r> {
         ty: TokenType,
         aad: &[u8],
     ) -> Result<&[u8], EncryptError> {
-        match self.stash.take(aad, ty, plaintext) {
+        let stash = self.stash.as_deref_mut();
+        match stash.and_then(|stash| stash.take(aad, ty, plaintext)) {
             Some(token) => Ok(token),
             None => self.mint.token(plaintext, ty, aad),
         }
@@ -354,49 +326,93 @@ struct Pending {
 }
 
 /// What comes of sealing a share of the leaves.
-struct ShareTokens {
+struct Made<'d> {
     mac: MacShare,
-    splices: Vec<Splice>,
+    draft: Draft<'d>,
     /// What style cannot bring back: the path's text and the source of the region.
     spellings: Vec<(String, Zeroizing<Vec<u8>>)>,
     sealed: usize,
     clear: usize,
 }
 
+impl<'d> Made<'d> {
+    fn new(file: File<'d, '_, '_>, is_first: bool) -> Self {
+        Self {
+            mac: MacShare::new(is_first, file.metadata.mac_only_encrypted),
+            draft: Draft::new(&file.document.source, is_first, false),
+            spellings: Vec::new(),
+            sealed: 0,
+            clear: 0,
+        }
+    }
+
+    /// Takes over what comes of the next share.
+    fn append(&mut self, next: &mut Self) {
+        self.mac.append(&mut next.mac);
+        self.draft.append(&mut next.draft);
+        self.spellings.append(&mut next.spellings);
+        self.sealed += std::mem::take(&mut next.sealed);
+        self.clear += std::mem::take(&mut next.clear);
+    }
+}
+
 /// One pass over a share of a document.
-struct Sealing<'a, 'r> {
-    document: &'a Document,
+struct Sealing<'d, 'a> {
+    document: &'d Document,
     store: &'a dyn Store,
     selection: &'a Selection,
     only_encrypted: bool,
     allow_nested: bool,
-    seal: Seal<'a, 'r>,
+    seal: Seal<'a, 'a>,
     pending: Option<Pending>,
     in_place: &'a [bool],
     /// Whether the value that was met last is encrypted.
     last_covered: bool,
     /// The comment that was met last, and whether it is encrypted.
     last_comment: Option<(NodeId, bool)>,
-    made: ShareTokens,
+    /// What takes the place of the leaf at hand.
+    text: Zeroizing<Vec<u8>>,
+    made: Made<'d>,
 }
 
-impl<'a> Sealing<'a, '_> {
-    fn walk(&mut self, share: Share) -> Result<(), EncryptError> {
-        let mut leaves = self.document.leaves(self.selection);
-        let mut number = 0;
-        while number < share.end
-            && let Some(leaf) = leaves.advance()
-        {
+impl<'d, 'a> Sealing<'d, 'a> {
+    fn new(file: File<'d, 'a, '_>, in_place: &'a [bool], stash: Option<&'a mut Stash>) -> Self {
+        let nonces = Nonces::new(file.random);
+        Self {
+            document: file.document,
+            store: file.store,
+            selection: &file.metadata.selection,
+            only_encrypted: file.metadata.mac_only_encrypted,
+            allow_nested: file.allow_nested,
+            seal: Seal::new(file.sealer, nonces, stash),
+            pending: None,
+            in_place,
+            last_covered: false,
+            last_comment: None,
+            text: Zeroizing::default(),
+            made: Made::new(file, false),
+        }
+    }
+
+    fn walk(
+        &mut self,
+        walk: &mut Walk<'d, &'a Selection>,
+        share: &Share,
+    ) -> Result<(), EncryptError> {
+        while let Some((leaf, leaves, is_of_share)) = walk.advance(share) {
             // What comes before a share says how its first comment is taken.
             let covered = self.covers(&leaf);
-            if share.contains(&number) {
-                self.leaf(&leaf, covered, &leaves)?;
+            if is_of_share {
+                self.leaf(&leaf, covered, leaves)?;
             }
-            number += 1;
         }
+        Ok(())
+    }
+
+    /// Does what is left once all leaves were met.
+    fn finish(&mut self) {
         self.finish_alias();
         self.alias_keys();
-        Ok(())
     }
 
     fn leaf(
@@ -429,9 +445,8 @@ impl<'a> Sealing<'a, '_> {
                 }
                 let path = document.path(node.end);
                 let source = document.slice(self.store.region(document, id)).to_vec();
-                self.made
-                    .splices
-                    .push(self.store.expand(document, id, &mut |_| None));
+                let expanded = self.store.expand(document, id, &mut |_| None);
+                self.made.draft.push(expanded);
                 let key = Spelling::of_key(branch_number, &path);
                 self.made.spellings.push((key, Zeroizing::new(source)));
             }
@@ -453,9 +468,11 @@ impl<'a> Sealing<'a, '_> {
         if self.selection.clears_comment(token) {
             return Err(EncryptError::CommentGuard(leaves.path()));
         }
-        self.made
-            .splices
-            .push(self.store.seal(self.document, leaf.id, token));
+        secret::renew(&mut self.text, token);
+        let span = self
+            .store
+            .seal_into(self.document, leaf.id, token, &mut self.text);
+        self.made.draft.replace(span, &self.text);
         self.made.sealed += 1;
         Ok(())
     }
@@ -498,7 +515,7 @@ impl<'a> Sealing<'a, '_> {
         } else if encrypt {
             self.value_in_place(value, leaf, leaves)?;
         } else {
-            self.made.clear += usize::from(value.ty != Type::Null && !value.text.is_empty());
+            self.made.clear += usize::from(!is_nothing(value));
             self.pin(leaf, leaves);
         }
         Ok(())
@@ -509,7 +526,7 @@ impl<'a> Sealing<'a, '_> {
         if let Some(splice) = self.store.pin(self.document, leaf.id) {
             let source = self.document.slice(splice.span).to_vec();
             let key = Spelling::key(leaf.branch, &leaves.path());
-            self.made.splices.push(splice);
+            self.made.draft.push(splice);
             self.made.spellings.push((key, Zeroizing::new(source)));
         }
     }
@@ -526,18 +543,23 @@ impl<'a> Sealing<'a, '_> {
         };
         let plaintext = self.plaintext(id, value);
         let token = self.seal.token(plaintext, ty, leaves.aad())?;
-        self.made
-            .splices
-            .push(self.store.seal(self.document, id, token));
+        secret::renew(&mut self.text, token);
+        let span = self
+            .store
+            .seal_into(self.document, id, token, &mut self.text);
+        self.made.draft.replace(span, &self.text);
         self.made.sealed += 1;
         let value = Value {
             ty: value.ty,
             text: plaintext,
         };
-        let back = self.store.open(self.document, id, value);
+        secret::renew(&mut self.text, plaintext);
+        let back = self
+            .store
+            .open_into(self.document, id, value, &mut self.text);
         let span = self.store.region(self.document, id);
         let region = self.document.slice(span);
-        if back.span != span || back.text.as_slice() != region {
+        if back != span || self.text.as_slice() != region {
             let key = Spelling::key(leaf.branch, &leaves.path());
             self.made
                 .spellings
@@ -550,7 +572,7 @@ impl<'a> Sealing<'a, '_> {
     /// where sops reads it as the same value, else the canonical text.
     fn plaintext<'v>(&self, id: NodeId, value: Value<'v>) -> &'v [u8]
     where
-        'a: 'v,
+        'd: 'v,
     {
         let raw = self.document.slice(self.document.node(id).body());
         match value.ty {
@@ -570,6 +592,7 @@ impl<'a> Sealing<'a, '_> {
         leaves: &Leaves<'_, &'a Selection>,
     ) -> Result<(), EncryptError> {
         let value = self.document.value(leaf.id);
+        self.made.clear += usize::from(!encrypt && !is_nothing(value));
         let token = match TokenType::of(value.ty).filter(|_| encrypt) {
             Some(ty) => Some(self.seal.token(value.text, ty, leaves.aad())?.to_vec()),
             None => None,
@@ -601,7 +624,7 @@ impl<'a> Sealing<'a, '_> {
         });
         let region = self.store.region(self.document, pending.alias);
         let source = self.document.slice(region).to_vec();
-        self.made.splices.push(splice);
+        self.made.draft.push(splice);
         self.made
             .spellings
             .push((pending.key, Zeroizing::new(source)));

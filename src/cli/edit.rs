@@ -330,7 +330,7 @@ impl Session<'_> {
             layout: self.layout(),
         };
         let encrypted = save::seal(self.context, Some(self.file), self.store, document, sealing)?;
-        encrypt::say_clear(&name, document, &selection, encrypted.sealed);
+        encrypt::say_clear(&name, document, &selection, &encrypted);
         match &self.input {
             Some(input) => save::write_back(self.context, input, &encrypted.text),
             None => save::finish(

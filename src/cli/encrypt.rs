@@ -11,6 +11,7 @@ use super::{Context, decrypt};
 use crate::config::secret_like;
 use crate::crypto::{Cipher, DataKey, Stash, SystemRandom};
 use crate::document::{Document, LeafKind, Type};
+use crate::encrypt::Encrypted;
 use crate::keys::KeyGroups;
 use crate::metadata::{Metadata, Selection};
 use crate::store::{self, Layout, Store};
@@ -114,7 +115,7 @@ impl Encrypt {
             &document,
             sealing,
         )?;
-        say_clear(&input.name, &document, &selection, encrypted.sealed);
+        say_clear(&input.name, &document, &selection, &encrypted);
         if input.output.comments_follow_keys() && selection.is_by_comment() {
             say_comments_follow(&input.name);
         }
@@ -243,7 +244,10 @@ const NAMED: usize = 5;
 
 /// Says what a user must not be left to find out: that nothing was encrypted, and values that
 /// stay in clear and look like secrets.
-pub fn say_clear(name: &str, document: &Document, selection: &Selection, sealed: usize) {
+pub fn say_clear(name: &str, document: &Document, selection: &Selection, encrypted: &Encrypted) {
+    if encrypted.clear == 0 {
+        return;
+    }
     let (mut suspicious, mut values) = (Vec::new(), 0);
     let mut leaves = document.leaves(selection);
     while let Some(leaf) = leaves.advance() {
@@ -265,7 +269,7 @@ pub fn say_clear(name: &str, document: &Document, selection: &Selection, sealed:
             suspicious.push(format!("{path} ({why})"));
         }
     }
-    if sealed == 0 && values > 0 {
+    if encrypted.sealed == 0 && values > 0 {
         warn(format!(
             "{name}: no value is encrypted: the selector ({selection}) covers none of them"
         ));

@@ -63,6 +63,42 @@ variables! {
     SOPS_VAULT_URIS;
     /// Huawei Cloud KMS keys, comma separated (`--hckms`).
     SOPS_HUAWEICLOUD_KMS_IDS;
+    /// The tenant of Azure that tokens are asked from.
+    AZURE_TENANT_ID;
+    /// The application, or managed identity, of Azure that asks for tokens.
+    AZURE_CLIENT_ID;
+    /// The secret of that application.
+    AZURE_CLIENT_SECRET;
+    /// The certificate of that application, and its RSA key, in a PEM file.
+    AZURE_CLIENT_CERTIFICATE_PATH;
+    /// Only to say that a key with a password is not read.
+    AZURE_CLIENT_CERTIFICATE_PASSWORD;
+    /// `1`: send the chain of that certificate, too.
+    AZURE_CLIENT_SEND_CERTIFICATE_CHAIN;
+    /// A file with the token of a workload in Kubernetes.
+    AZURE_FEDERATED_TOKEN_FILE;
+    /// Only to say that a user's name and password are no longer taken.
+    AZURE_USERNAME;
+    /// Who gives out tokens, for other clouds than Azure's public one.
+    AZURE_AUTHORITY_HOST;
+    /// Which sources of credentials are asked: `dev`, `prod` or the name of one.
+    AZURE_TOKEN_CREDENTIALS;
+    /// The id of an access key of Huawei Cloud.
+    HUAWEICLOUD_SDK_AK;
+    /// That access key.
+    HUAWEICLOUD_SDK_SK;
+    /// What belongs to an access key that is good for a time only.
+    HUAWEICLOUD_SDK_SECURITY_TOKEN;
+    /// The id of the project in Huawei Cloud; without it, it is asked for.
+    HUAWEICLOUD_SDK_PROJECT_ID;
+    /// A file of credentials instead of `~/.huaweicloud/credentials`.
+    HUAWEICLOUD_SDK_CREDENTIALS_FILE;
+    /// The identity service instead of that of the region.
+    HUAWEICLOUD_SDK_IAM_ENDPOINT;
+    /// With the name of a region behind it (`…_CN_NORTH_4`): where KMS of that region is.
+    HUAWEICLOUD_SDK_REGION_KMS_;
+    /// `none`, or what stands for the metadata service of a cloud's machine.
+    BULLA_METADATA_URL;
     /// How GCP KMS is asked: `grpc` or `rest`.
     SOPS_GCP_KMS_CLIENT_TYPE;
     /// Where GCP KMS is, if not at Google's own address.

@@ -194,7 +194,9 @@ impl<'c> Keyring<'c> {
     fn hand_over(&mut self, agent: Option<&dyn Agent>) {
         let unlocked = self.identities.take_unlocked();
         if let Some(agent) = agent {
-            unlocked.into_iter().for_each(|one| agent.take_over(one));
+            for one in unlocked {
+                agent.take_over(one);
+            }
         }
     }
 

@@ -215,6 +215,6 @@ pub fn write(
         &document,
         sealing,
     )?;
-    encrypt::say_clear(&input.name, &document, &selection, encrypted.sealed);
+    encrypt::say_clear(&input.name, &document, &selection, &encrypted);
     save::write_back(context, input, &encrypted.text)
 }

@@ -9,7 +9,7 @@ use super::keyring::{Keyring, Opening};
 use super::names::Names;
 use super::rekey::Rekeying;
 use super::{Context, output, prompt, save, unlock};
-use crate::keys::KeyGroups;
+use crate::keys::{KeyGroups, MasterKey};
 use clap::Args;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -133,8 +133,13 @@ fn general(failure: Failure) -> Failure {
 }
 
 fn removes(old: &KeyGroups, new: &KeyGroups) -> bool {
-    let new: Vec<&str> = new.ids().concat();
-    old.ids().concat().iter().any(|id| !new.contains(id))
+    let mut all = old.groups.iter().flatten();
+    all.any(|key| !new.groups.iter().any(|group| has(group, &**key)))
+}
+
+/// Whether a key stands in a group, be it by another version.
+fn has(group: &[Box<dyn MasterKey>], key: &dyn MasterKey) -> bool {
+    group.iter().any(|there| there.is_same_as(key))
 }
 
 /// The difference of key groups as sops shows it: `+++` for what comes, `---` for what goes. Behind
@@ -149,19 +154,19 @@ pub fn difference(old: &KeyGroups, new: &KeyGroups, names: &Names) -> String {
             line(&mut text, "--- ", format!("shamir_threshold: {old}"));
         }
     }
-    let (old, new) = (old.ids(), new.ids());
+    let (old, new) = (&old.groups, &new.groups);
     for i in 0..old.len().max(new.len()) {
         line(&mut text, "", format!("Group {}", i + 1));
-        let old = old.get(i).map_or(&[][..], |ids| ids);
-        let new = new.get(i).map_or(&[][..], |ids| ids);
-        for id in new.iter().filter(|id| old.contains(id)) {
-            line(&mut text, "    ", names.label(id));
-        }
-        for id in new.iter().filter(|id| !old.contains(id)) {
-            line(&mut text, "+++ ", names.label(id));
-        }
-        for id in old.iter().filter(|id| !new.contains(id)) {
-            line(&mut text, "--- ", names.label(id));
+        let old = old.get(i).map_or(&[][..], Vec::as_slice);
+        let new = new.get(i).map_or(&[][..], Vec::as_slice);
+        for (sign, keys, other, there) in [
+            ("    ", new, old, true),
+            ("+++ ", new, old, false),
+            ("--- ", old, new, false),
+        ] {
+            for key in keys.iter().filter(|key| has(other, &***key) == there) {
+                line(&mut text, sign, names.label(key.id()));
+            }
         }
     }
     text

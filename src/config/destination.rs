@@ -486,7 +486,7 @@ mod tests {
             ),
             (
                 "{path_regex: '(', s3_bucket: a}",
-                "destination_rules[0]: path_regex \"(\": missing closing ) at the end of the pattern",
+                "destination_rules[0]: path_regex \"(\": missing closing ) at character 1 of the pattern",
             ),
             (
                 "{bulla: {gcp_secret_manager: {}}}",

@@ -3,29 +3,18 @@
 //! The only code that encrypts. Nonces are drawn here, never passed in, so that
 //! none can be used twice; every length and every byte of a token is taken as hostile.
 
-use super::{DataKey, Nonces, RandomError, Token, TokenType, gcm};
+use super::base64::{decode, decode_joined, encode, encoded_len};
+use super::gcm::{Gcm, Pieces, TAG};
+use super::{DataKey, Nonces, RandomError, Token, TokenType};
 use crate::document::secret;
-use aes_gcm::aead::{AeadInOut, KeyInit, consts::U32, inout::InOutBuf};
-use aes_gcm::{AesGcm, aes::Aes256};
-use base64::Engine as _;
-use base64::alphabet::STANDARD as ALPHABET;
-use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use chacha20poly1305::XChaCha20Poly1305;
+use chacha20poly1305::aead::{AeadInOut, KeyInit, inout::InOutBuf};
 use std::fmt;
 use zeroize::Zeroizing;
-
-/// The bytes of an authentication tag, for either cipher.
-const TAG: usize = 16;
 
 /// Bytes of a large value that are decrypted at once: whole blocks of the cipher, and whole
 /// groups of base64.
 const PIECE: usize = 12 << 10;
-
-/// Base64 as Go reads it: with padding, whatever stands in the unused bits of the last digit.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &ALPHABET,
-    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
-);
 
 /// The ciphers that a token can name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -117,11 +106,7 @@ pub enum OpenError {
 pub struct Sealer(Engine);
 
 enum Engine {
-    Aes {
-        gcm: Box<AesGcm<Aes256, U32>>,
-        /// For IVs of other lengths.
-        aes: Box<Aes256>,
-    },
+    Aes(Box<Gcm>),
     XChaCha(Box<XChaCha20Poly1305>),
 }
 
@@ -129,13 +114,12 @@ impl Sealer {
     /// Sets `cipher` up under `key`.
     #[must_use]
     pub fn new(key: &DataKey, cipher: Cipher) -> Self {
-        let key = key.as_bytes().into();
+        let key = key.as_bytes();
         Self(match cipher {
-            Cipher::Aes256Gcm => Engine::Aes {
-                gcm: Box::new(AesGcm::new(key)),
-                aes: Box::new(Aes256::new(key)),
-            },
-            Cipher::XChaCha20Poly1305 => Engine::XChaCha(Box::new(XChaCha20Poly1305::new(key))),
+            Cipher::Aes256Gcm => Engine::Aes(Box::new(Gcm::new(key))),
+            Cipher::XChaCha20Poly1305 => {
+                Engine::XChaCha(Box::new(XChaCha20Poly1305::new(key.into())))
+            }
         })
     }
 
@@ -143,7 +127,7 @@ impl Sealer {
     #[must_use]
     pub fn cipher(&self) -> Cipher {
         match self.0 {
-            Engine::Aes { .. } => Cipher::Aes256Gcm,
+            Engine::Aes(_) => Cipher::Aes256Gcm,
             Engine::XChaCha(_) => Cipher::XChaCha20Poly1305,
         }
     }
@@ -222,16 +206,14 @@ impl Sealer {
         plaintext: &[u8],
         ciphertext: &mut [u8],
     ) -> Option<[u8; TAG]> {
-        let text = InOutBuf::new(plaintext, ciphertext).ok()?;
-        let tag = match &self.0 {
-            Engine::Aes { gcm, .. } => {
-                gcm.encrypt_inout_detached(nonce.try_into().ok()?, aad, text)
-            }
+        match &self.0 {
+            Engine::Aes(gcm) => gcm.seal(nonce, aad, plaintext, ciphertext),
             Engine::XChaCha(chacha) => {
-                chacha.encrypt_inout_detached(nonce.try_into().ok()?, aad, text)
+                let text = InOutBuf::new(plaintext, ciphertext).ok()?;
+                let tag = chacha.encrypt_inout_detached(nonce.try_into().ok()?, aad, text);
+                tag.ok().map(Into::into)
             }
-        };
-        tag.ok().map(Into::into)
+        }
     }
 
     /// Appends to `out` the plaintext of `token`, which was bound to `aad`.
@@ -264,7 +246,7 @@ impl Sealer {
         aad: &[u8],
         out: &mut Zeroizing<Vec<u8>>,
     ) -> Result<usize, OpenError> {
-        let room = |text: &[u8]| base64::decoded_len_estimate(text.len());
+        let room = |text: &[u8]| text.len().div_ceil(4) * 3;
         let needed = room(token.data) + room(token.tag) + room(token.iv);
         secret::reserve(out, needed);
         out.resize(start + needed, 0);
@@ -301,20 +283,20 @@ impl Sealer {
 
     /// As [`Sealer::holds`]; `None` where only opening the token whole can tell.
     fn holds_by_pieces(&self, token: &Token<'_>, aad: &[u8], plaintext: &[u8]) -> Option<bool> {
-        let Engine::Aes { aes, .. } = &self.0 else {
+        let Engine::Aes(gcm) = &self.0 else {
             return None;
         };
         let (mut iv, mut tag) = ([0; 48], [0; 18]);
-        let iv_len = BASE64.decode_slice(token.iv, &mut iv).ok()?;
-        let tag_len = BASE64.decode_slice(token.tag, &mut tag).ok()?;
+        let iv_len = decode_joined(token.iv, &mut iv)?;
+        let tag_len = decode_joined(token.tag, &mut tag)?;
         if token.cipher != self.cipher() || iv_len == 0 || tag_len != TAG {
             return None;
         }
-        let mut pieces = gcm::Pieces::new(aes, &iv[..iv_len], aad);
+        let mut pieces = Pieces::new(gcm, &iv[..iv_len], aad);
         let mut piece = Zeroizing::new([0; PIECE]);
         let (mut rest, mut same) = (plaintext, true);
         for text in token.data.chunks(PIECE / 3 * 4) {
-            let len = BASE64.decode_slice(text, &mut piece[..]).ok()?;
+            let len = decode_joined(text, &mut piece[..])?;
             let found = &mut piece[..len];
             pieces.next(found);
             let (expected, behind) = rest.split_at_checked(len)?;
@@ -334,13 +316,8 @@ impl Sealer {
         tag: &[u8; TAG],
     ) -> Result<(), OpenError> {
         let verifies = match &self.0 {
-            Engine::Aes { gcm, aes } => match iv.try_into() {
-                Ok(iv) => gcm
-                    .decrypt_inout_detached(iv, aad, text.into(), tag.into())
-                    .is_ok(),
-                Err(_) if iv.is_empty() => return Err(OpenError::Length(Part::Iv)),
-                Err(_) => gcm::open(aes, iv, aad, text, tag),
-            },
+            Engine::Aes(_) if iv.is_empty() => return Err(OpenError::Length(Part::Iv)),
+            Engine::Aes(gcm) => gcm.open(iv, aad, text, tag),
             Engine::XChaCha(chacha) => {
                 let iv = iv.try_into().map_err(|_| OpenError::Length(Part::Iv))?;
                 chacha
@@ -368,8 +345,7 @@ impl<'a> Writer<'a> {
     }
 
     fn base64(&mut self, bytes: &[u8]) {
-        let written = BASE64.encode_slice(bytes, self.next(encoded_len(bytes.len())));
-        debug_assert!(written.is_ok(), "the place has the very length of the text");
+        encode(bytes, self.next(encoded_len(bytes.len())));
     }
 
     fn next(&mut self, len: usize) -> &'a mut [u8] {
@@ -390,30 +366,9 @@ fn spread(place: &mut [u8], at: usize) {
         bytes.copy_from_slice(&place[from..from + bytes.len()]);
         from += bytes.len();
         let end = to + encoded_len(bytes.len());
-        let written = BASE64.encode_slice(bytes, &mut place[to..end]);
-        debug_assert!(written.is_ok(), "the place has the very length of the text");
+        encode(bytes, &mut place[to..end]);
         to = end;
     }
-}
-
-/// The length of `len` bytes in base64.
-fn encoded_len(len: usize) -> usize {
-    len.div_ceil(3) * 4
-}
-
-/// Decodes base64 to the start of `out`, which has room for it; the length, or `None` where it
-/// is none. As in Go, carriage returns and line feeds in it do not count.
-fn decode(text: &[u8], out: &mut [u8]) -> Option<usize> {
-    if let Ok(len) = BASE64.decode_slice(text, out) {
-        return Some(len);
-    }
-    let mut text = text.to_vec();
-    let len = text.len();
-    text.retain(|byte| !matches!(byte, b'\r' | b'\n'));
-    if text.len() == len {
-        return None;
-    }
-    BASE64.decode_slice(text, out).ok()
 }
 
 #[cfg(test)]

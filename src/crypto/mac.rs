@@ -72,17 +72,25 @@ impl MacShare {
         }
     }
 
-    /// The hash of all shares, given in order, the first one first.
+    /// Takes over the values of the next share, which is empty then.
+    pub fn append(&mut self, next: &mut Self) {
+        if let Self::Later(text) = next {
+            self.update(text);
+            text.clear();
+        }
+    }
+
+    /// The hash; of a share that is not the first that of its own values.
     #[must_use]
-    pub fn join<'a>(shares: impl Iterator<Item = &'a Self>) -> Mac {
-        let mut whole = Mac::new(false);
-        for share in shares {
-            match share {
-                Self::First(mac) => whole = mac.clone(),
-                Self::Later(text) => whole.update(text),
+    pub fn into_mac(self) -> Mac {
+        match self {
+            Self::First(mac) => mac,
+            Self::Later(text) => {
+                let mut mac = Mac::new(false);
+                mac.update(&text);
+                mac
             }
         }
-        whole
     }
 }
 
@@ -143,7 +151,10 @@ mod tests {
                 whole.update(value.as_bytes());
                 shares[number * 3 / VALUES.len()].update(value.as_bytes());
             }
-            let joined = MacShare::join(shares.iter()).finish();
+            let [mut joined, mut second, mut third] = shares;
+            joined.append(&mut second);
+            joined.append(&mut third);
+            let joined = joined.into_mac().finish();
             assert!(joined.matches(whole.finish().as_bytes()));
         }
     }

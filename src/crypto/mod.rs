@@ -4,6 +4,7 @@
 //! test can repeat every byte. No error and no `Debug` here shows a key, a
 //! plaintext or a hash of one.
 
+mod base64;
 mod cipher;
 mod data_key;
 mod gcm;

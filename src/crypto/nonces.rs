@@ -10,7 +10,7 @@ const MOST: usize = 4096;
 
 /// A supply of nonces. No byte is ever given twice.
 pub struct Nonces<'r> {
-    random: &'r mut dyn Random,
+    random: Box<dyn Random + 'r>,
     /// Drawn bytes, of which those from `at` on are still to be given.
     drawn: Vec<u8>,
     at: usize,
@@ -20,9 +20,9 @@ impl<'r> Nonces<'r> {
     /// A supply out of `random`. Nothing is drawn before the first nonce is asked for;
     /// draws grow from 256 bytes to 4 KiB.
     #[must_use]
-    pub fn new(random: &'r mut dyn Random) -> Self {
+    pub fn new(random: impl Random + 'r) -> Self {
         Self {
-            random,
+            random: Box::new(random),
             drawn: Vec::new(),
             at: 0,
         }
@@ -101,6 +101,7 @@ mod tests {
         }
         assert_eq!(nonces.take::<32>(), Err(RandomError));
         assert_eq!(nonces.take::<24>(), Err(RandomError));
+        drop(nonces);
         assert_eq!(once.0, 256);
     }
 

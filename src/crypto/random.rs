@@ -18,6 +18,12 @@ pub trait Random: Send {
     fn fill(&mut self, bytes: &mut [u8]) -> Result<(), RandomError>;
 }
 
+impl<R: Random + ?Sized> Random for &mut R {
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), RandomError> {
+        (**self).fill(bytes)
+    }
+}
+
 /// The operating system's generator.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemRandom;

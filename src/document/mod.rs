@@ -4,6 +4,7 @@
 //! verb changes text by splicing into it. What is not spliced cannot change.
 
 mod data;
+mod draft;
 mod float;
 mod path;
 pub mod scalar;
@@ -14,6 +15,7 @@ pub mod time;
 mod walk;
 
 pub use data::Data;
+pub use draft::Draft;
 pub use path::{Path, PathError, Step};
 pub use scalar::canonical;
 pub use splice::{Splice, drop_contained, splice, unwiped};
@@ -289,6 +291,18 @@ impl Document {
             Text::Source(span) => &self.source[span.range()],
             Text::Cooked(span) => &self.cooked[span.range()],
         }
+    }
+
+    /// Whether there are comments, and whether there are aliases.
+    #[must_use]
+    pub fn has_comments_and_aliases(&self) -> (bool, bool) {
+        // Without a branch, the loop is done many nodes at a time.
+        self.nodes
+            .iter()
+            .fold((false, false), |(comments, aliases), node| {
+                let is = |kind| node.kind == kind;
+                (comments | is(Kind::Comment), aliases | is(Kind::Alias))
+            })
     }
 
     /// True where the file carries a metadata block.

@@ -15,6 +15,13 @@ pub(crate) fn reserve(buffer: &mut Zeroizing<Vec<u8>>, additional: usize) {
     *buffer = grown;
 }
 
+/// Empties a buffer that is used again and again, and makes room for what `bytes` are written as,
+/// so that hardly anything can make it grow.
+pub(crate) fn renew(buffer: &mut Zeroizing<Vec<u8>>, bytes: &[u8]) {
+    buffer.clear();
+    reserve(buffer, bytes.len() * 2 + 256);
+}
+
 /// Appends `bytes`, as [`reserve`] does.
 pub(crate) fn append(buffer: &mut Zeroizing<Vec<u8>>, bytes: &[u8]) {
     reserve(buffer, bytes.len());

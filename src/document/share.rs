@@ -1,10 +1,12 @@
-//! A large document in shares of its leaves, one for each processor, so that they can be worked
-//! at side by side. What comes of the shares is in the order of the leaves.
+//! A document in shares of its leaves, worked at by several threads where it is large. What comes of
+//! the shares is joined while the next are worked at, in the order of the leaves.
 
-use super::{Document, Kind};
+use super::{Document, Leaf, Leaves, Marking};
 use std::num::NonZero;
 use std::ops::Range;
-use std::thread::{self, Builder, Scope, ScopedJoinHandle};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard};
+use std::thread::{self, Builder};
 
 /// A run of leaves, by their numbers on the walk, from 0.
 pub type Share = Range<usize>;
@@ -12,75 +14,172 @@ pub type Share = Range<usize>;
 /// All leaves, however many.
 pub const WHOLE: Share = 0..usize::MAX;
 
-/// Fewer leaves than this are not worth a thread of their own.
-const LEAST: usize = 1_000;
+/// The leaves of a share. What comes of so many stays in the cache of a processor until it is joined.
+const LEAVES: usize = 256;
+
+/// Fewer nodes than this are not worth a thread of their own.
+const LEAST: usize = 2_000;
 
 /// More threads than this wait for memory most of the time.
 const MOST: usize = 8;
 
-/// The shares of `document`: all leaves, in order. One only, where it is small.
+/// How many threads `document` is worth.
 #[must_use]
-pub fn shares(document: &Document) -> Vec<Share> {
-    // A leaf beneath an alias is met more often than it is counted here: the last share is
-    // the larger for it, and ends with the document.
-    let is_leaf = |kind| matches!(kind, Kind::Scalar | Kind::Comment);
-    let nodes = &document.nodes;
-    let leaves = nodes
-        .iter()
-        .filter(|n| !n.is_key && is_leaf(n.kind))
-        .count();
-    if leaves < 2 * LEAST {
-        return vec![WHOLE];
+pub fn workers(document: &Document) -> usize {
+    let worth = document.nodes.len() / LEAST;
+    if worth < 2 {
+        return 1;
     }
     let processors = thread::available_parallelism().map_or(1, NonZero::get);
-    let count = processors.min(leaves / LEAST).min(MOST);
-    let start = |number| leaves * number / count;
-    let end = |number| match number {
-        _ if number == count => WHOLE.end,
-        _ => start(number),
-    };
-    (0..count).map(|n| start(n)..end(n + 1)).collect()
+    processors.min(worth).min(MOST)
 }
 
-/// Does `work` for every share, at the same time, and gives what comes of it in their order.
-pub fn side_by_side<T: Send>(shares: Vec<Share>, work: impl Fn(Share) -> T + Sync) -> Vec<T> {
-    let work = &work;
-    thread::scope(|scope| {
-        let mut shares = shares.into_iter();
-        let first = shares.next();
-        let others: Vec<_> = shares.map(|s| Running::start(scope, s, work)).collect();
-        let first = first.map(work);
-        let others = others.into_iter().map(Running::finish);
-        first.into_iter().chain(others).collect()
-    })
+/// The walk over a document, share by share.
+pub struct Walk<'d, M> {
+    leaves: Leaves<'d, M>,
+    /// How many leaves were met.
+    met: usize,
 }
 
-/// Work that a thread is at, or that is done where there was no thread to be had.
-enum Running<'scope, T> {
-    Thread(ScopedJoinHandle<'scope, T>),
-    Done(T),
-}
-
-impl<'scope, T: Send + 'scope> Running<'scope, T> {
-    fn start<'env>(
-        scope: &'scope Scope<'scope, 'env>,
-        share: Share,
-        work: &'scope (impl Fn(Share) -> T + Sync),
-    ) -> Self {
-        let again = share.clone();
-        match Builder::new().spawn_scoped(scope, move || work(share)) {
-            Ok(thread) => Self::Thread(thread),
-            Err(_) => Self::Done(work(again)),
+impl<'d, M: Marking> Walk<'d, M> {
+    /// From the first leaf of `document` on.
+    #[must_use]
+    pub fn new(document: &'d Document, marking: M) -> Self {
+        Self {
+            leaves: document.leaves(marking),
+            met: 0,
         }
     }
 
-    fn finish(self) -> T {
-        match self {
-            Self::Done(done) => done,
-            Self::Thread(thread) => match thread.join() {
-                Ok(done) => done,
-                Err(panic) => std::panic::resume_unwind(panic),
-            },
+    /// The next leaf before the end of `share`, the walk, and whether the leaf is of `share`.
+    pub fn advance(&mut self, share: &Share) -> Option<(Leaf, &Leaves<'d, M>, bool)> {
+        if self.met >= share.end {
+            return None;
+        }
+        let leaf = self.leaves.advance()?;
+        self.met += 1;
+        Some((leaf, &self.leaves, self.met > share.start))
+    }
+
+    /// Whether there are leaves behind `share`, once all before its end were asked for.
+    #[must_use]
+    pub fn goes_on_behind(&self, share: &Share) -> bool {
+        self.met >= share.end
+    }
+}
+
+/// Lets `count` workers, each made by `start` in its own thread, do `work` for the shares of a
+/// document, at the same time. `join` takes what a worker made of a share, in the order of the
+/// shares. `work` tells whether there are leaves behind the share.
+///
+/// # Errors
+/// The first error of `work`, in the order of the shares.
+pub fn in_turn<W, E: Send>(
+    count: usize,
+    start: impl Fn() -> W + Sync,
+    work: impl Fn(&mut W, &Share) -> Result<bool, E> + Sync,
+    join: impl FnMut(&mut W) + Send,
+) -> Result<(), E> {
+    let turns = Turns {
+        next: AtomicUsize::new(0),
+        state: Mutex::new(State {
+            turn: 0,
+            join,
+            end: End::Open,
+        }),
+        passed: Condvar::new(),
+    };
+    let run = || turns.run(start(), &work);
+    thread::scope(|scope| {
+        for _ in 1..count {
+            // Where there is no thread to be had, the others do its work.
+            let _ = Builder::new().spawn_scoped(scope, run);
+        }
+        run();
+    });
+    match turns.state.into_inner() {
+        Ok(State {
+            end: End::Failed(error),
+            ..
+        }) => Err(error),
+        // A panic goes on by itself, out of the scope of the threads.
+        _ => Ok(()),
+    }
+}
+
+/// Whose turn it is.
+struct Turns<J, E> {
+    /// The share to be worked at next.
+    next: AtomicUsize,
+    state: Mutex<State<J, E>>,
+    /// A turn is over.
+    passed: Condvar,
+}
+
+struct State<J, E> {
+    /// The share to be joined next.
+    turn: usize,
+    join: J,
+    end: End<E>,
+}
+
+/// Whether more is to be done.
+enum End<E> {
+    Open,
+    Failed(E),
+    /// A worker panicked.
+    Panicked,
+}
+
+impl<J, E> Turns<J, E> {
+    fn run<W>(&self, mut worker: W, work: &impl Fn(&mut W, &Share) -> Result<bool, E>)
+    where
+        J: FnMut(&mut W),
+    {
+        let _alarm = Alarm(self);
+        let mut goes_on = true;
+        while goes_on {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            let share = number * LEAVES..(number + 1) * LEAVES;
+            let done = work(&mut worker, &share);
+            let Some(mut state) = self.wait(number) else {
+                return;
+            };
+            match done {
+                Ok(more) => {
+                    (state.join)(&mut worker);
+                    goes_on = more;
+                }
+                Err(error) => {
+                    state.end = End::Failed(error);
+                    goes_on = false;
+                }
+            }
+            state.turn += 1;
+            self.passed.notify_all();
+        }
+    }
+
+    /// Waits for the turn of a share; `None` where it does not come.
+    fn wait(&self, number: usize) -> Option<MutexGuard<'_, State<J, E>>> {
+        let mut state = self.state.lock().ok()?;
+        while matches!(state.end, End::Open) && state.turn != number {
+            state = self.passed.wait(state).ok()?;
+        }
+        matches!(state.end, End::Open).then_some(state)
+    }
+}
+
+/// Wakes those who wait for a worker that panicked.
+struct Alarm<'t, J, E>(&'t Turns<J, E>);
+
+impl<J, E> Drop for Alarm<'_, J, E> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            if let Ok(mut state) = self.0.state.lock() {
+                state.end = End::Panicked;
+            }
+            self.0.passed.notify_all();
         }
     }
 }
@@ -88,35 +187,73 @@ impl<'scope, T: Send + 'scope> Running<'scope, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::NoMarking;
     use crate::store::{Json, ParseOptions, Store};
     use zeroize::Zeroizing;
 
     fn list(items: usize) -> Document {
-        let text = format!("[{}]", vec!["1"; items].join(","));
-        let source = Zeroizing::new(text.into_bytes());
+        let items: Vec<String> = (0..items).map(|n| n.to_string()).collect();
+        let source = Zeroizing::new(format!("[{}]", items.join(",")).into_bytes());
         Json.parse(source, ParseOptions::default()).unwrap()
     }
 
-    #[test]
-    fn a_small_document_has_one_share() {
-        assert_eq!(shares(&list(0)), [WHOLE]);
-        assert_eq!(shares(&list(2 * LEAST - 1)), [WHOLE]);
+    /// Joins the numbers that `each` makes of the items of a list, by so many threads.
+    fn joined(
+        items: usize,
+        count: usize,
+        each: impl Fn(usize) -> Result<usize, usize> + Sync,
+    ) -> Result<Vec<usize>, usize> {
+        let (document, mut whole) = (list(items), Vec::new());
+        let start = || (Walk::new(&document, NoMarking), Vec::new());
+        let work = |(walk, made): &mut (Walk<'_, _>, Vec<usize>), share: &Share| {
+            while let Some((leaf, _, is_of_share)) = walk.advance(share) {
+                if is_of_share {
+                    let text = std::str::from_utf8(document.value(leaf.id).text).unwrap();
+                    made.push(each(text.parse().unwrap())?);
+                }
+            }
+            Ok::<_, usize>(walk.goes_on_behind(share))
+        };
+        in_turn(count, start, work, |(_, made)| whole.append(made))?;
+        Ok(whole)
     }
 
     #[test]
-    fn shares_follow_one_another_without_a_gap() {
-        let shares = shares(&list(10 * LEAST));
-        assert!(shares.len() <= MOST);
-        assert_eq!(shares[0].start, 0);
-        assert!(shares.windows(2).all(|pair| pair[0].end == pair[1].start));
-        assert_eq!(shares.last().unwrap().end, WHOLE.end);
+    fn a_small_document_has_one_worker() {
+        assert_eq!(workers(&list(0)), 1);
+        assert_eq!(workers(&list(LEAST)), 1);
+        assert!((1..=MOST).contains(&workers(&list(5 * LEAST))));
     }
 
     #[test]
-    fn results_come_in_the_order_of_the_shares() {
-        let shares: Vec<_> = (0..20).map(|n| n..n + 1).collect();
-        let starts = side_by_side(shares, |share| share.start);
-        assert_eq!(starts, (0..20).collect::<Vec<_>>());
-        assert!(side_by_side(Vec::new(), |share| share).is_empty());
+    fn every_leaf_is_met_once_and_joined_in_order() {
+        for items in [
+            0,
+            1,
+            LEAVES - 1,
+            LEAVES,
+            LEAVES + 1,
+            5 * LEAVES,
+            7 * LEAVES - 3,
+        ] {
+            for count in [1, 2, 3, 8] {
+                let expected: Vec<usize> = (0..items).collect();
+                assert_eq!(joined(items, count, Ok), Ok(expected), "{items} by {count}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_several_errors_the_first_one_counts() {
+        let fail = |n| if n > 1_000 { Err(n) } else { Ok(n) };
+        for count in [1, 2, 5] {
+            assert_eq!(joined(4_000, count, fail), Err(1_001));
+        }
+    }
+
+    #[test]
+    fn a_panic_leaves_nobody_waiting() {
+        let panics = || joined(9 * LEAVES, 3, |n| Ok(n / usize::from(n != LEAVES + 1)));
+        assert!(std::panic::catch_unwind(panics).is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! An edit is plain data: a span and what comes in its place.
 
-use super::Span;
+use super::{Span, secret};
 use zeroize::Zeroizing;
 
 /// A replacement for the bytes in `span`; an empty span inserts.
@@ -19,6 +19,12 @@ impl Splice {
             span,
             text: Zeroizing::new(text.into()),
         }
+    }
+
+    /// Appends what comes to `out`; what goes.
+    pub fn append_to(self, out: &mut Zeroizing<Vec<u8>>) -> Span {
+        secret::append(out, &self.text);
+        self.span
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{EncryptError, Seal};
 use crate::crypto::{DataKey, Token, TokenType};
 use crate::decrypt::{self, DecryptOptions};
-use crate::document::{Document, Kind, LeafKind, NodeId};
+use crate::document::{Document, LeafKind, NodeId};
 use crate::metadata::Metadata;
 use crate::store::{ParseOptions, Store};
 use zeroize::Zeroizing;
@@ -34,6 +34,7 @@ pub(super) fn read_back(
 /// What the written text is held against.
 pub(super) struct Check<'a> {
     pub(super) plain: &'a Document,
+    pub(super) has_comments: bool,
     /// What must come back.
     pub(super) original: &'a [u8],
     pub(super) store: &'a dyn Store,
@@ -55,20 +56,20 @@ impl Check<'_> {
             .parse(text, self.parsing)
             .map_err(EncryptError::SelfCheckParse)?;
         let metadata = read_back(self.store, &document, self.metadata)?;
-        self.rebind_comments(&mut document, seal)?;
+        if self.has_comments {
+            self.rebind_comments(&mut document, seal)?;
+        }
+        let failed = |error| EncryptError::SelfCheckDecrypt(Box::new(error));
+        let (store, key) = (self.store, self.data_key);
+        if decrypt::comes_back(&document, store, &metadata, key, self.original).map_err(failed)? {
+            return Ok(document.source);
+        }
         let options = DecryptOptions {
             parsing: self.parsing,
             ..DecryptOptions::default()
         };
-        let back = decrypt::decrypt(
-            &document,
-            self.store,
-            &metadata,
-            self.data_key,
-            options,
-            None,
-        )
-        .map_err(|error| EncryptError::SelfCheckDecrypt(Box::new(error)))?;
+        let back = decrypt::decrypt(&document, store, &metadata, key, options, None);
+        let back = back.map_err(failed)?;
         if *back.text == *self.original {
             return Ok(document.source);
         }
@@ -86,9 +87,6 @@ impl Check<'_> {
         seal: &mut Seal<'_, '_>,
     ) -> Result<(), EncryptError> {
         let before = self.containers(self.plain);
-        if before.is_empty() {
-            return Ok(());
-        }
         let after = self.containers(document);
         for (old, new) in before.iter().zip(&after) {
             if !old.sealed || old.aad == new.aad {
@@ -108,9 +106,6 @@ impl Check<'_> {
     /// Every comment in the order of the text.
     fn containers(&self, document: &Document) -> Vec<PlacedComment> {
         let mut found = Vec::new();
-        if !document.nodes.iter().any(|n| n.kind == Kind::Comment) {
-            return found;
-        }
         let selection = &self.metadata.selection;
         let mut leaves = document.leaves(selection);
         while let Some(leaf) = leaves.advance() {

@@ -7,7 +7,7 @@ mod members;
 
 use super::{EmitError, Envelope, Excerpt, Json, Layout, ParseError, ParseOptions, Store};
 use crate::document::{
-    Branch, Data, Document, Kind, Node, NodeId, Span, Splice, Style, Text, Type, Value,
+    Branch, Data, Document, Kind, Node, NodeId, Span, Splice, Style, Text, Type, Value, secret,
 };
 use zeroize::Zeroizing;
 
@@ -69,14 +69,28 @@ impl Store for Binary {
         document.node(id).span
     }
 
-    fn seal(&self, document: &Document, id: NodeId, token: &[u8]) -> Splice {
-        let text = [self.head(Layout::default()).as_slice(), token].concat();
-        Splice::new(document.node(id).span, text)
+    fn seal_into(
+        &self,
+        document: &Document,
+        id: NodeId,
+        token: &[u8],
+        out: &mut Zeroizing<Vec<u8>>,
+    ) -> Span {
+        out.extend_from_slice(&self.head(Layout::default()));
+        out.extend_from_slice(token);
+        document.node(id).span
     }
 
-    fn open(&self, document: &Document, id: NodeId, value: Value<'_>) -> Splice {
+    fn open_into(
+        &self,
+        document: &Document,
+        id: NodeId,
+        value: Value<'_>,
+        out: &mut Zeroizing<Vec<u8>>,
+    ) -> Span {
         let end = document.node(id).span.end;
-        Splice::new(Span { start: 0, end }, value.text)
+        secret::append(out, value.text);
+        Span { start: 0, end }
     }
 
     /// There are no lists: nothing changes.

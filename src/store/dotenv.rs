@@ -126,19 +126,33 @@ impl Store for Dotenv {
         document.node(id).span
     }
 
-    fn seal(&self, document: &Document, id: NodeId, token: &[u8]) -> Splice {
+    fn seal_into(
+        &self,
+        document: &Document,
+        id: NodeId,
+        token: &[u8],
+        out: &mut Zeroizing<Vec<u8>>,
+    ) -> Span {
         let sign: &[u8] = if is_comment(document, id) { b"#" } else { b"" };
-        Splice::new(document.node(id).span, [sign, token].concat())
+        out.extend_from_slice(sign);
+        out.extend_from_slice(token);
+        document.node(id).span
     }
 
-    fn open(&self, document: &Document, id: NodeId, value: Value<'_>) -> Splice {
+    fn open_into(
+        &self,
+        document: &Document,
+        id: NodeId,
+        value: Value<'_>,
+        out: &mut Zeroizing<Vec<u8>>,
+    ) -> Span {
         let text = if is_comment(document, id) {
             comment(value.text)
         } else {
             one_line(&flat::spelled(value.ty, value.text))
         };
         let span = document.node(id).span;
-        Splice { span, text }
+        Splice { span, text }.append_to(out)
     }
 
     /// Dotenv has no lists: nothing changes.

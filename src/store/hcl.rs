@@ -61,10 +61,16 @@ impl Store for Hcl {
         }
     }
 
-    fn seal(&self, document: &Document, id: NodeId, token: &[u8]) -> Splice {
+    fn seal_into(
+        &self,
+        document: &Document,
+        id: NodeId,
+        token: &[u8],
+        out: &mut Zeroizing<Vec<u8>>,
+    ) -> Span {
         let node = document.node(id);
         let text = match node.kind {
-            Kind::Comment => return comment(document, node, token),
+            Kind::Comment => return comment(document, node, token).append_to(out),
             _ if is_heredoc(node) => {
                 let indent = spell::indentation(document, node);
                 [indent, token, newline(document)].concat()
@@ -72,19 +78,26 @@ impl Store for Hcl {
             _ if node.style == EXPRESSION => [spell::OPENING, token, spell::CLOSING].concat(),
             _ => [b"\"", token, b"\""].concat(),
         };
-        Splice::new(self.region(document, id), text)
+        out.extend_from_slice(&text);
+        self.region(document, id)
     }
 
-    fn open(&self, document: &Document, id: NodeId, value: Value<'_>) -> Splice {
+    fn open_into(
+        &self,
+        document: &Document,
+        id: NodeId,
+        value: Value<'_>,
+        out: &mut Zeroizing<Vec<u8>>,
+    ) -> Span {
         let node = document.node(id);
         if node.kind == Kind::Comment {
-            return comment(document, node, value.text);
+            return comment(document, node, value.text).append_to(out);
         }
         if is_heredoc(node)
             && let Some(text) = spell::heredoc(document, node, value)
         {
             let span = lines(document, node);
-            return Splice { span, text };
+            return Splice { span, text }.append_to(out);
         }
         let text = if node.style == EXPRESSION {
             Zeroizing::new(value.text.to_vec())
@@ -92,7 +105,7 @@ impl Store for Hcl {
             spell::scalar(value)
         };
         let span = node.span;
-        Splice { span, text }
+        Splice { span, text }.append_to(out)
     }
 
     /// A comment has no comma, so the item stays, as nothing, beside it.

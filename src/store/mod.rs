@@ -219,13 +219,41 @@ pub trait Store: Sync {
         None
     }
 
-    /// Puts `token` in the place of a scalar's or comment's value, in its own style.
-    fn seal(&self, document: &Document, id: NodeId, token: &[u8]) -> Splice;
+    /// Appends to `out` what puts `token` in the place of a scalar's or comment's value, in its own
+    /// style. The span that it replaces.
+    fn seal_into(
+        &self,
+        document: &Document,
+        id: NodeId,
+        token: &[u8],
+        out: &mut Zeroizing<Vec<u8>>,
+    ) -> Span;
 
-    /// Puts a value in the place of the token at `id`, in the style in which the token stands.
+    /// As [`Store::seal_into`], as a splice.
+    fn seal(&self, document: &Document, id: NodeId, token: &[u8]) -> Splice {
+        let mut text = Zeroizing::default();
+        let span = self.seal_into(document, id, token, &mut text);
+        Splice { span, text }
+    }
+
+    /// Appends to `out` what puts a value in the place of the token at `id`, in the style in which
+    /// the token stands. The span that it replaces.
     /// `value.text` may be any text that sops reads as that value (`1.50`); it is written as it
     /// is where this format reads it as the same type and value, else in canonical form.
-    fn open(&self, document: &Document, id: NodeId, value: Value<'_>) -> Splice;
+    fn open_into(
+        &self,
+        document: &Document,
+        id: NodeId,
+        value: Value<'_>,
+        out: &mut Zeroizing<Vec<u8>>,
+    ) -> Span;
+
+    /// As [`Store::open_into`], as a splice.
+    fn open(&self, document: &Document, id: NodeId, value: Value<'_>) -> Splice {
+        let mut text = Zeroizing::default();
+        let span = self.open_into(document, id, value, &mut text);
+        Splice { span, text }
+    }
 
     /// Turns the list item at `id`, a token of a comment as sops writes it, into a comment.
     fn open_list_comment(&self, document: &Document, id: NodeId, text: &[u8]) -> Splice;

@@ -63,15 +63,27 @@ impl Store for Properties {
         document.node(id).span
     }
 
-    fn seal(&self, document: &Document, id: NodeId, token: &[u8]) -> Splice {
-        let span = document.node(id).span;
-        match document.node(id).kind {
-            Kind::Comment => Splice::new(span, [sign(document, id), token].concat()),
-            _ => Splice::new(span, token),
+    fn seal_into(
+        &self,
+        document: &Document,
+        id: NodeId,
+        token: &[u8],
+        out: &mut Zeroizing<Vec<u8>>,
+    ) -> Span {
+        if document.node(id).kind == Kind::Comment {
+            out.extend_from_slice(sign(document, id));
         }
+        out.extend_from_slice(token);
+        document.node(id).span
     }
 
-    fn open(&self, document: &Document, id: NodeId, value: Value<'_>) -> Splice {
+    fn open_into(
+        &self,
+        document: &Document,
+        id: NodeId,
+        value: Value<'_>,
+        out: &mut Zeroizing<Vec<u8>>,
+    ) -> Span {
         let node = document.node(id);
         let text = if node.kind == Kind::Comment {
             spell::comment(sign(document, id), value.text)
@@ -81,10 +93,8 @@ impl Store for Properties {
             let text = Zeroizing::new(flat::spelled(value.ty, value.text));
             spell::value(&text, Bytes::Raw, has_sign(document, id))
         };
-        Splice {
-            span: node.span,
-            text,
-        }
+        flat::append(out, &text);
+        node.span
     }
 
     /// There are no lists: nothing changes.

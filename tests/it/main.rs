@@ -13,6 +13,8 @@ mod agent;
 mod architecture;
 mod audit;
 mod aws;
+#[cfg(feature = "azure")]
+mod azure;
 mod binary;
 mod completion;
 mod config;
@@ -34,6 +36,8 @@ mod goldens;
 mod gpg_agent;
 mod groups;
 mod hcl;
+#[cfg(feature = "huawei")]
+mod huawei;
 mod ini;
 mod init;
 mod jsonc;

@@ -136,7 +136,9 @@ fn the_example_and_the_golden_files_are_valid() {
 fn whatever_a_rule_can_say_is_valid() {
     let text = "keys: &a [age1a]\nstores: {yaml: {indent: 2}, json: {indent: -1}, ini: {}}\n\
         bulla: {recipients: {a: age1a, b: [age1a], c: {pgp: F, hckms: [x]}}, groups: {g: [a, b], h: a}}\n\
-        destination_rules: [{path_regex: x, s3_bucket: b, vault_kv_version: 2, recreation_rule: {age: a}}]\n\
+        destination_rules: [{path_regex: x, s3_bucket: b, vault_kv_version: 2, recreation_rule: {age: a}}, \
+        {omit_extensions: true, bulla: {aws_secrets_manager: {prefix: p, content: values, kms_key: k}, external_secret: {store: s}}}, \
+        {bulla: {kubernetes: {name: n, labels: {a: b}, string_data: true}}}]\n\
         creation_rules:\n- path_regex: x\n  age: a,b\n  pgp: [F]\n  hckms: [x]\n  aws_profile: me\n  \
         encrypted_regex: ^a$\n  mac_only_encrypted: true\n  cipher: AES256_GCM\n  bulla: {recipients: [g]}\n\
         - shamir_threshold: 2\n  key_groups:\n  - merge: [{age: *a}]\n    kms: [{arn: k, context: {a: b}}]\n  \
@@ -178,6 +180,14 @@ fn mistakes_are_found() {
         (
             "creation_rules: [{key_groups: [{kms: [{role: a}]}]}]",
             ".creation_rules[0].key_groups[0].kms[0]: lacks \"arn\"",
+        ),
+        (
+            "destination_rules: [{bulla: {azure_key_vault: {content: json}}}]",
+            ".destination_rules[0].bulla.azure_key_vault: lacks \"vault\"",
+        ),
+        (
+            "destination_rules: [{bulla: {kubernetes: {content: yaml}}}]",
+            ".destination_rules[0].bulla.kubernetes.content: not in the list",
         ),
         ("stores: {yml: {}}", ".stores.yml: not known"),
         ("bulla: {people: {}}", ".bulla.people: not known"),

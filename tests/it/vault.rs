@@ -152,11 +152,8 @@ fn a_configuration_groups_with_age_and_namespaces_work_as_in_sops() {
         .no_identity()
         .any_stdout()
         .run();
-    assert_eq!(
-        bao.run(&["list", "-namespace=team", "-format=json", "transit/keys"])
-            .contains("\"k\""),
-        true
-    );
+    let list = ["list", "-namespace=team", "-format=json", "transit/keys"];
+    assert_has(&bao.run(&list), &["\"k\""]);
     let root = asks(sandbox.bulla(["decrypt", "f.yaml"]))
         .no_identity()
         .without("VAULT_NAMESPACE");

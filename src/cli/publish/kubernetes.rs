@@ -2,62 +2,89 @@
 //! Operator fetches what was pushed to a store.
 
 use crate::config::{ExternalSecret, ObjectName, SecretManifest};
-use crate::document::Data;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use crate::document::{Data, Path, Step};
+use crate::export::Secret;
+use crate::variables::Variable;
 use std::collections::HashSet;
 use zeroize::Zeroizing;
 
-/// The longest name of an object, and of an entry of a secret.
-const MOST: usize = 253;
+/// An entry of a `Secret`.
+pub struct Entry {
+    /// What it is called.
+    pub name: String,
+    /// The way to the value in its file.
+    pub steps: Vec<String>,
+    /// What it holds.
+    pub content: Zeroizing<Vec<u8>>,
+}
 
-/// The manifest of a `Secret`. `file` is the name of the file as it is published, `entries` are
-/// names and what they hold.
+/// The manifest of a `Secret`. `file` is the name of the file as it is published.
 ///
 /// # Errors
-/// Where a name cannot be one there.
-pub fn secret(
-    manifest: &SecretManifest,
-    file: &str,
-    entries: &[(String, Zeroizing<Vec<u8>>)],
-) -> Result<Data, String> {
-    let (mut encoded, mut texts) = (Vec::new(), Vec::new());
-    let mut known = HashSet::new();
-    for (name, content) in entries {
-        if !known.insert(name) {
-            return Err(format!(
-                "{name:?} would be the name of two entries of the secret"
-            ));
-        }
-        let name = checked_key(name)?.as_bytes().to_vec();
-        if manifest.string_data && std::str::from_utf8(content).is_ok() {
-            texts.push((name, Data::str(content)));
-        } else {
-            let base64 = Zeroizing::new(STANDARD.encode(content));
-            encoded.push((name, Data::str(base64.as_bytes())));
+/// What Kubernetes would refuse.
+pub fn secret(manifest: &SecretManifest, file: &str, entries: Vec<Entry>) -> Result<Data, String> {
+    let secret = Secret {
+        labels: manifest.labels.clone(),
+        is_text: manifest.string_data,
+        ..named(&manifest.object, file)
+    };
+    let mut data = made(&secret, entries)?;
+    if let (Data::Map(fields), Some(ty)) = (&mut data, &manifest.ty) {
+        let field = fields.iter_mut().find(|(name, _)| name == b"type");
+        if let Some((_, old)) = field {
+            *old = Data::str(ty);
         }
     }
-    let mut all = head("v1", "Secret", &manifest.object, file, &manifest.labels)?;
-    let ty = manifest.ty.as_deref().unwrap_or("Opaque");
-    all.push((b"type".to_vec(), Data::str(ty)));
-    for (name, entries) in [("data", encoded), ("stringData", texts)] {
-        if !entries.is_empty() {
-            all.push((name.into(), Data::Map(entries)));
-        }
-    }
-    Ok(Data::Map(all))
+    Ok(data)
 }
 
 /// The name of the object that a manifest is about, with its namespace in front.
-///
-/// # Errors
-/// Where a name cannot be one there.
-pub fn object(object: &ObjectName, file: &str) -> Result<String, String> {
-    let name = name(object, file)?;
-    Ok(match &object.namespace {
-        Some(namespace) => format!("{namespace}/{name}"),
-        None => name,
-    })
+pub fn object(object: &ObjectName, file: &str) -> String {
+    let secret = named(object, file);
+    match secret.namespace {
+        Some(namespace) => format!("{namespace}/{}", secret.name),
+        None => secret.name,
+    }
+}
+
+fn made(secret: &Secret, entries: Vec<Entry>) -> Result<Data, String> {
+    let mut known = HashSet::new();
+    if let Some(entry) = entries.iter().find(|entry| !known.insert(&entry.name)) {
+        let name = &entry.name;
+        return Err(format!(
+            "{name:?} would be the name of two entries of the secret"
+        ));
+    }
+    let variables: Vec<Variable> = entries.into_iter().map(variable).collect();
+    let manifest = secret.manifest(&variables);
+    manifest.map_err(|error| error.to_string())
+}
+
+fn variable(entry: Entry) -> Variable {
+    let steps = entry.steps.into_iter();
+    let steps = steps.map(|step| Step::Key(step.into_bytes()));
+    Variable {
+        name: entry.name.into_bytes(),
+        value: entry.content,
+        path: Path(steps.collect()),
+    }
+}
+
+/// A secret of this name: the one that the rule says, else the file's with what names may not have
+/// made dashes.
+fn named(object: &ObjectName, file: &str) -> Secret {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    let own = || -> String {
+        let letters = file.chars();
+        let letters = letters.map(|c| if fits(c) { c.to_ascii_lowercase() } else { '-' });
+        let name: String = letters.collect();
+        name.trim_matches(['-', '.']).to_owned()
+    };
+    Secret {
+        name: object.name.clone().unwrap_or_else(own),
+        namespace: object.namespace.clone(),
+        ..Secret::default()
+    }
 }
 
 /// What of a store becomes which entries of a `Secret`.
@@ -71,116 +98,64 @@ pub enum Fetched {
 /// The manifest of an `ExternalSecret`. `file` is the name of the file as it is published.
 ///
 /// # Errors
-/// Where a name cannot be one there.
+/// What Kubernetes would refuse.
 pub fn external_secret(
     manifest: &ExternalSecret,
     file: &str,
     fetched: &Fetched,
 ) -> Result<Data, String> {
-    let name = name(&manifest.object, file)?;
+    let secret = named(&manifest.object, file);
+    let names = match fetched {
+        Fetched::Object(_) => &[][..],
+        Fetched::Each(entries) => entries,
+    };
+    let empty = |(name, _): &(String, String)| Entry {
+        name: name.clone(),
+        steps: vec![name.clone()],
+        content: Zeroizing::default(),
+    };
+    // what is fetched becomes a secret of the same name and entries
+    let target = made(&secret, names.iter().map(empty).collect())?;
+    let metadata = target.entry("metadata").cloned();
     let interval = manifest.refresh_interval.as_deref().unwrap_or("1h");
     let kind = manifest.store_kind.as_deref().unwrap_or("SecretStore");
-    let mut spec = vec![
-        entry("refreshInterval", Data::str(interval)),
-        entry(
-            "secretStoreRef",
-            map([
-                ("name", Data::str(&manifest.store)),
-                ("kind", Data::str(kind)),
-            ]),
-        ),
-        entry("target", map([("name", Data::str(&name))])),
-    ];
+    let store = map([
+        ("name", Data::str(&manifest.store)),
+        ("kind", Data::str(kind)),
+    ]);
     let key = |key: &str| map([("key", Data::str(key))]);
-    spec.push(match fetched {
+    let (field, remote) = match fetched {
         Fetched::Object(remote) => {
             let extract = map([("extract", key(remote))]);
-            entry("dataFrom", Data::List(vec![extract]))
+            ("dataFrom", Data::List(vec![extract]))
         }
         Fetched::Each(entries) => {
-            let mut items = Vec::with_capacity(entries.len());
-            for (name, remote) in entries {
-                let name = Data::str(checked_key(name)?);
-                items.push(map([("secretKey", name), ("remoteRef", key(remote))]));
-            }
-            entry("data", Data::List(items))
+            let item = |(name, remote): &(String, String)| {
+                map([("secretKey", Data::str(name)), ("remoteRef", key(remote))])
+            };
+            ("data", Data::List(entries.iter().map(item).collect()))
         }
-    });
-    let api = "external-secrets.io/v1";
-    let mut all = head(api, "ExternalSecret", &manifest.object, file, &[])?;
-    all.push(entry("spec", Data::Map(spec)));
-    Ok(Data::Map(all))
-}
-
-fn head(
-    api: &str,
-    kind: &str,
-    object: &ObjectName,
-    file: &str,
-    labels: &[(String, String)],
-) -> Result<Vec<(Vec<u8>, Data)>, String> {
-    let mut metadata = vec![entry("name", Data::str(name(object, file)?))];
-    if let Some(namespace) = &object.namespace {
-        let namespace = checked_name(namespace)?;
-        metadata.push(entry("namespace", Data::str(namespace)));
-    }
-    if !labels.is_empty() {
-        let labels = labels.iter();
-        let labels = labels.map(|(name, value)| entry(name, Data::str(value)));
-        metadata.push(entry("labels", Data::Map(labels.collect())));
-    }
-    Ok(vec![
-        entry("apiVersion", Data::str(api)),
-        entry("kind", Data::str(kind)),
-        entry("metadata", Data::Map(metadata)),
-    ])
-}
-
-/// The name of an object: the one that the rule says, else the file's with what names may not have
-/// made dashes.
-fn name(object: &ObjectName, file: &str) -> Result<String, String> {
-    if let Some(name) = &object.name {
-        return checked_name(name).map(str::to_owned);
-    }
-    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
-    let name: String = file
-        .chars()
-        .map(|c| if fits(c) { c.to_ascii_lowercase() } else { '-' })
-        .collect();
-    let name = name.trim_matches(['-', '.']);
-    checked_name(name).map(str::to_owned)
-}
-
-fn checked_name(name: &str) -> Result<&str, String> {
-    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
-    let ends = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
-    let bytes = name.as_bytes();
-    let is_name = bytes.iter().all(|b| fits(*b)) && ends(bytes.first()) && ends(bytes.last());
-    if is_name && bytes.len() <= MOST {
-        return Ok(name);
-    }
-    Err(format!(
-        "{name:?}: names of objects are made of small letters, digits, dashes and dots"
-    ))
-}
-
-fn checked_key(name: &str) -> Result<&str, String> {
-    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    let is_key = !name.is_empty() && name.len() <= MOST && name.bytes().all(fits);
-    if is_key && name != "." && !name.starts_with("..") {
-        return Ok(name);
-    }
-    Err(format!(
-        "{name:?}: entries of a secret are called by letters, digits, dashes, underscores and dots"
-    ))
-}
-
-fn entry(name: &str, data: Data) -> (Vec<u8>, Data) {
-    (name.as_bytes().to_vec(), data)
+    };
+    let spec = map([
+        ("refreshInterval", Data::str(interval)),
+        ("secretStoreRef", store),
+        ("target", map([("name", Data::str(&secret.name))])),
+        (field, remote),
+    ]);
+    Ok(map([
+        ("apiVersion", Data::str("external-secrets.io/v1")),
+        ("kind", Data::str("ExternalSecret")),
+        ("metadata", metadata.unwrap_or_else(Data::null)),
+        ("spec", spec),
+    ]))
 }
 
 fn map<const N: usize>(entries: [(&str, Data); N]) -> Data {
-    Data::Map(entries.map(|(name, data)| entry(name, data)).into())
+    Data::Map(
+        entries
+            .map(|(name, data)| (name.as_bytes().to_vec(), data))
+            .into(),
+    )
 }
 
 #[cfg(test)]
@@ -195,53 +170,50 @@ mod tests {
         String::from_utf8(text.to_vec()).expect("text")
     }
 
-    fn entries(entries: &[(&str, &[u8])]) -> Vec<(String, Zeroizing<Vec<u8>>)> {
-        let entries = entries.iter();
-        entries
-            .map(|(name, content)| ((*name).to_owned(), Zeroizing::new(content.to_vec())))
-            .collect()
+    fn entries(entries: &[(&str, &[u8])]) -> Vec<Entry> {
+        let entry = |(name, content): &(&str, &[u8])| Entry {
+            name: (*name).to_owned(),
+            steps: vec![(*name).to_owned()],
+            content: Zeroizing::new(content.to_vec()),
+        };
+        entries.iter().map(entry).collect()
     }
 
     #[test]
-    fn a_secret_has_its_values_as_base64_or_as_text_where_they_are_some() {
-        let manifest = SecretManifest {
+    fn a_secret_is_called_like_its_file_where_nothing_else_is_said() {
+        let mut manifest = SecretManifest {
             object: ObjectName {
                 name: None,
                 namespace: Some("apps".to_owned()),
             },
             labels: vec![("a".to_owned(), "b".to_owned())],
+            ty: Some("example.com/x".to_owned()),
             ..SecretManifest::default()
         };
-        let all = entries(&[("user", b"x"), ("blob", b"\xff")]);
-        let text = yaml(secret(&manifest, "Dir/My_App.yaml", &all).unwrap());
+        let all = || entries(&[("user", b"x"), ("blob", b"y")]);
+        let text = yaml(secret(&manifest, "Dir/My_App.yaml", all()).unwrap());
         assert_eq!(
             text,
             "apiVersion: v1\nkind: Secret\nmetadata:\n  name: dir-my-app.yaml\n  namespace: apps\n  \
-             labels:\n    a: b\ntype: Opaque\ndata:\n  user: eA==\n  blob: /w==\n"
+             labels:\n    a: b\ntype: example.com/x\ndata:\n  user: eA==\n  blob: eQ==\n"
         );
-        let manifest = SecretManifest {
-            string_data: true,
-            ..SecretManifest::default()
-        };
-        let text = yaml(secret(&manifest, "f", &all).unwrap());
-        assert!(
-            text.ends_with("data:\n  blob: /w==\nstringData:\n  user: x\n"),
-            "{text}"
-        );
+        assert_eq!(object(&manifest.object, "F"), "apps/f");
+        manifest.object.name = Some("web".to_owned());
+        assert_eq!(object(&manifest.object, "F"), "apps/web");
     }
 
     #[test]
-    fn names_that_kubernetes_refuses_are_refused() {
+    fn what_kubernetes_refuses_is_refused() {
         let manifest = SecretManifest::default();
-        for name in ["a b", "a/b", "", "..", "ä"] {
-            assert!(
-                secret(&manifest, "f", &entries(&[(name, b"")])).is_err(),
-                "{name}"
-            );
+        for name in ["a b", "a/b", "..", "ä"] {
+            let one = entries(&[(name, b"")]);
+            assert!(secret(&manifest, "f", one).is_err(), "{name}");
         }
         for file in ["", "---", "ä"] {
-            assert!(secret(&manifest, file, &[]).is_err(), "{file}");
+            assert!(secret(&manifest, file, Vec::new()).is_err(), "{file}");
         }
+        let twice = entries(&[("a", b"1"), ("a", b"2")]);
+        assert!(secret(&manifest, "f", twice).is_err());
     }
 
     #[test]

@@ -83,14 +83,17 @@ impl Publish {
     /// See [`Failure`]; of several files every failure is printed, and the last error counts them.
     pub fn run(self, context: &Context) -> Outcome {
         self.surplus.warn();
-        let Some(path) = &self.path else {
-            let found = configuration::locate(context, None).is_ok();
-            return Err(if found {
-                super::no_file()
-            } else {
-                ready::no_configuration()
-            });
-        };
+<<<<<<< HEAD
+        if configuration::locate(context, self.path.as_deref()).is_err() {
+=======
+        let inside = self.path.as_ref().map(|path| path.join("file"));
+        let is_configured = configuration::locate(context, inside.as_deref()).is_ok();
+        // below a folder there may be one of its own
+        if !is_configured && !self.recursive {
+>>>>>>> af81bfd5f49ab546aa556f347769f03cdf089b8a
+            return Err(ready::no_configuration());
+        }
+        let path = self.path.as_ref().ok_or_else(super::no_file)?;
         let files = files::below(path, self.recursive)?;
         let all = self.all_ready(context, &files)?;
         check_names(&all)?;

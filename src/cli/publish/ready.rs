@@ -300,15 +300,19 @@ impl<'c> Source<'c, '_> {
             (content, _) => content,
         };
         let (content, parts) = self.parts(content, keyring)?;
-        let entries: Vec<(String, Zeroizing<Vec<u8>>)> = parts
-            .into_iter()
-            .map(|part| (entry_name(&file, content, &part.steps), part.content))
-            .collect();
-        let failed = |problem| Failure::new(Status::Emit, format!("{name}: {problem}"));
+        let entry = |part: Part| kubernetes::Entry {
+            name: entry_name(&file, content, &part.steps),
+            steps: part.steps,
+            content: part.content,
+        };
+        let entries: Vec<kubernetes::Entry> = parts.into_iter().map(entry).collect();
+        let names = entries.iter().map(|entry| entry.name.clone()).collect();
+        let data = kubernetes::secret(manifest, &file, entries);
         Ok(Manifest {
-            object: kubernetes::object(&manifest.object, &file).map_err(failed)?,
-            data: kubernetes::secret(manifest, &file, &entries).map_err(failed)?,
-            entries: entries.into_iter().map(|(name, _)| name).collect(),
+            object: kubernetes::object(&manifest.object, &file),
+            entries: names,
+            data: data
+                .map_err(|problem| Failure::new(Status::Emit, format!("{name}: {problem}")))?,
         })
     }
 }

@@ -139,7 +139,7 @@ pub fn recreate(
         &document,
         sealing,
     )?;
-    say_clear(&input.name, &document, &selection, encrypted.sealed);
+    say_clear(&input.name, &document, &selection, &encrypted);
     let text = Zeroizing::new(encrypted.text);
     let keys = opened(context, input, text.clone(), &data_key, keyring)?;
     Ok(Recreated { text, keys, origin })

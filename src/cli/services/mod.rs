@@ -1,17 +1,31 @@
 //! Services that hold master keys, and whoever else is asked over the network: one runtime, one
 //! client of each, made when something is first asked of it.
 
+#[cfg(feature = "http")]
+mod answers;
 #[cfg(feature = "aws")]
 mod aws;
+#[cfg(feature = "azure")]
+mod azure;
 #[cfg(feature = "gcp")]
 mod gcp;
 mod http;
+#[cfg(feature = "huawei")]
+mod huawei;
 #[cfg(feature = "keyservice")]
 pub mod keyservice;
 mod limits;
+#[cfg(any(feature = "azure", feature = "huawei"))]
+mod metadata;
+#[cfg(any(feature = "azure", feature = "huawei"))]
+mod once;
 #[cfg(feature = "vault")]
 mod vault;
 
+#[cfg(feature = "http")]
+pub use answers::said;
+#[cfg(feature = "azure")]
+pub use azure::Secret;
 #[cfg(feature = "http")]
 pub use http::{Http, Reply, send};
 #[cfg(feature = "http")]
@@ -38,6 +52,10 @@ struct Waiting(OnceCell<Runtime>);
 pub struct Clients {
     runtime: Waiting,
     http: Http,
+    #[cfg(feature = "azure")]
+    azure: azure::State,
+    #[cfg(feature = "huawei")]
+    huawei: huawei::State,
     #[cfg(feature = "gcp")]
     gcp: gcp::GcpKms,
     #[cfg(feature = "aws")]
@@ -119,6 +137,10 @@ impl<'c> Providers<'c> {
         self.may_ask()?;
         within(address, async {
             match address {
+                #[cfg(feature = "azure")]
+                Address::AzureKv(key) => self.azure().wrap(key, part).await,
+                #[cfg(feature = "huawei")]
+                Address::Hckms(id) => self.huawei().wrap(id, part).await,
                 #[cfg(feature = "gcp")]
                 Address::GcpKms(id) => {
                     let (gcp, http) = (&self.clients.gcp, &self.clients.http);
@@ -146,6 +168,10 @@ impl<'c> Providers<'c> {
         self.may_ask()?;
         within(address, async {
             match address {
+                #[cfg(feature = "azure")]
+                Address::AzureKv(key) => self.azure().unwrap(key, enc).await,
+                #[cfg(feature = "huawei")]
+                Address::Hckms(id) => self.huawei().unwrap(id, enc).await,
                 #[cfg(feature = "gcp")]
                 Address::GcpKms(id) => {
                     let (gcp, http) = (&self.clients.gcp, &self.clients.http);
@@ -162,6 +188,18 @@ impl<'c> Providers<'c> {
             }
         })
         .await
+    }
+
+    #[cfg(feature = "azure")]
+    fn azure(&self) -> azure::AzureKv<'_> {
+        let Clients { http, azure, .. } = self.clients;
+        azure::AzureKv::new(self.environment, http, azure)
+    }
+
+    #[cfg(feature = "huawei")]
+    fn huawei(&self) -> huawei::HuaweiKms<'_> {
+        let Clients { http, huawei, .. } = self.clients;
+        huawei::HuaweiKms::new(self.environment, http, huawei)
     }
 
     fn may_ask(&self) -> Result<(), ServiceError> {
@@ -231,6 +269,13 @@ impl Clients {
     #[must_use]
     pub fn http(&self) -> &Http {
         &self.http
+    }
+
+    /// Who asks vaults of Azure.
+    #[cfg(feature = "azure")]
+    #[must_use]
+    pub fn azure_vaults<'c>(&'c self, environment: &'c Environment) -> azure::AzureKv<'c> {
+        azure::AzureKv::new(environment, &self.http, &self.azure)
     }
 
     /// Who asks services of AWS.

@@ -88,6 +88,8 @@ impl fmt::Debug for AgeIdentities {
             .field("locked", &self.locked.len())
             .field("problems", &self.problems)
             .field("missing", &self.missing)
+            .field("unlocked", &self.unlocked)
+            .field("only_own", &self.only_own)
             .finish()
     }
 }

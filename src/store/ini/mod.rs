@@ -112,16 +112,28 @@ impl Store for Ini {
         document.node(id).span
     }
 
-    fn seal(&self, document: &Document, id: NodeId, token: &[u8]) -> Splice {
+    fn seal_into(
+        &self,
+        document: &Document,
+        id: NodeId,
+        token: &[u8],
+        out: &mut Zeroizing<Vec<u8>>,
+    ) -> Span {
         let node = document.node(id);
         let (span, text) = match node.kind {
             Kind::Comment => (node.span, Zeroizing::new(token.to_vec())),
             _ => (node.span, quoted(token, node.style)),
         };
-        Splice { span, text }
+        Splice { span, text }.append_to(out)
     }
 
-    fn open(&self, document: &Document, id: NodeId, value: Value<'_>) -> Splice {
+    fn open_into(
+        &self,
+        document: &Document,
+        id: NodeId,
+        value: Value<'_>,
+        out: &mut Zeroizing<Vec<u8>>,
+    ) -> Span {
         let node = document.node(id);
         let text = if node.kind == Kind::Comment {
             Zeroizing::new(comment(document, id, value.text))
@@ -130,7 +142,7 @@ impl Store for Ini {
             spelled(&text, node.style).unwrap_or_else(|| quoted(&text, as_sops(&text)))
         };
         let span = node.span;
-        Splice { span, text }
+        Splice { span, text }.append_to(out)
     }
 
     /// INI has no lists: nothing changes.

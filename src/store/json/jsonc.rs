@@ -51,17 +51,29 @@ impl Store for Jsonc {
         document.node(id).span
     }
 
-    fn seal(&self, document: &Document, id: NodeId, token: &[u8]) -> Splice {
+    fn seal_into(
+        &self,
+        document: &Document,
+        id: NodeId,
+        token: &[u8],
+        out: &mut Zeroizing<Vec<u8>>,
+    ) -> Span {
         match document.node(id).kind {
-            Kind::Comment => comment(document, id, token),
-            _ => Json.seal(document, id, token),
+            Kind::Comment => comment(document, id, token).append_to(out),
+            _ => Json.seal_into(document, id, token, out),
         }
     }
 
-    fn open(&self, document: &Document, id: NodeId, value: Value<'_>) -> Splice {
+    fn open_into(
+        &self,
+        document: &Document,
+        id: NodeId,
+        value: Value<'_>,
+        out: &mut Zeroizing<Vec<u8>>,
+    ) -> Span {
         match document.node(id).kind {
-            Kind::Comment => comment(document, id, value.text),
-            _ => Json.open(document, id, value),
+            Kind::Comment => comment(document, id, value.text).append_to(out),
+            _ => Json.open_into(document, id, value, out),
         }
     }
 

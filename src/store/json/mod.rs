@@ -60,17 +60,30 @@ impl Store for Json {
         document.node(id).span
     }
 
-    fn seal(&self, document: &Document, id: NodeId, token: &[u8]) -> Splice {
-        quoted(document.node(id).span, token)
+    fn seal_into(
+        &self,
+        document: &Document,
+        id: NodeId,
+        token: &[u8],
+        out: &mut Zeroizing<Vec<u8>>,
+    ) -> Span {
+        spell::quote(token, Escapes::Few, out);
+        document.node(id).span
     }
 
     /// Infinity and NaN, which JSON cannot write, become strings.
-    fn open(&self, document: &Document, id: NodeId, value: Value<'_>) -> Splice {
-        let span = document.node(id).span;
+    fn open_into(
+        &self,
+        document: &Document,
+        id: NodeId,
+        value: Value<'_>,
+        out: &mut Zeroizing<Vec<u8>>,
+    ) -> Span {
         match spell::literal(value) {
-            Some(literal) => Splice::new(span, literal.as_bytes()),
-            None => quoted(span, value.text),
+            Some(literal) => append(out, literal.as_bytes()),
+            None => spell::quote(value.text, Escapes::Few, out),
         }
+        document.node(id).span
     }
 
     /// JSON has no comments: the item is removed.
@@ -147,12 +160,6 @@ pub(super) fn compact(data: &Data) -> Result<Zeroizing<Vec<u8>>, EmitError> {
         ..Form::sops(Layout::default())
     };
     emit::text(data, &form)
-}
-
-fn quoted(span: Span, value: &[u8]) -> Splice {
-    let mut text = Zeroizing::default();
-    spell::quote(value, Escapes::Few, &mut text);
-    Splice { span, text }
 }
 
 const EXAMPLE: &str = r#"{

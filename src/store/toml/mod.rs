@@ -54,24 +54,38 @@ impl Store for Toml {
         document.node(id).span
     }
 
-    fn seal(&self, document: &Document, id: NodeId, token: &[u8]) -> Splice {
+    fn seal_into(
+        &self,
+        document: &Document,
+        id: NodeId,
+        token: &[u8],
+        out: &mut Zeroizing<Vec<u8>>,
+    ) -> Span {
         let node = document.node(id);
         match node.kind {
             Kind::Comment => commented(node.span, token),
             _ => quoted(document, node.span, token),
         }
+        .append_to(out)
     }
 
     /// A number that TOML cannot write becomes a string.
-    fn open(&self, document: &Document, id: NodeId, value: Value<'_>) -> Splice {
+    fn open_into(
+        &self,
+        document: &Document,
+        id: NodeId,
+        value: Value<'_>,
+        out: &mut Zeroizing<Vec<u8>>,
+    ) -> Span {
         let node = document.node(id);
         if node.kind == Kind::Comment {
-            return commented(node.span, value.text);
+            return commented(node.span, value.text).append_to(out);
         }
         match spell::literal(value) {
             Some(literal) => Splice::new(node.span, literal.as_bytes()),
             None => quoted(document, node.span, value.text),
         }
+        .append_to(out)
     }
 
     fn open_list_comment(&self, document: &Document, id: NodeId, text: &[u8]) -> Splice {

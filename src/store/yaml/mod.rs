@@ -61,12 +61,24 @@ impl Store for Yaml {
         seal::pin(document, id)
     }
 
-    fn seal(&self, document: &Document, id: NodeId, token: &[u8]) -> Splice {
-        seal::seal(document, id, token)
+    fn seal_into(
+        &self,
+        document: &Document,
+        id: NodeId,
+        token: &[u8],
+        out: &mut Zeroizing<Vec<u8>>,
+    ) -> Span {
+        seal::seal(document, id, token, out)
     }
 
-    fn open(&self, document: &Document, id: NodeId, value: Value<'_>) -> Splice {
-        seal::open(document, id, value)
+    fn open_into(
+        &self,
+        document: &Document,
+        id: NodeId,
+        value: Value<'_>,
+        out: &mut Zeroizing<Vec<u8>>,
+    ) -> Span {
+        seal::open(document, id, value, out)
     }
 
     fn open_list_comment(&self, document: &Document, id: NodeId, text: &[u8]) -> Splice {

@@ -10,6 +10,7 @@ use crate::document::{BeyondSops, Branch, Document, Kind, NodeId, Span, Style, T
 use crate::store::{MAX_DEPTH, ParseError, ParseOptions};
 use zeroize::Zeroizing;
 
+mod ahead;
 mod attach;
 mod flow;
 mod lines;
@@ -74,6 +75,8 @@ struct Parser<'s> {
     /// The token whose comments have been taken last.
     seen: bool,
     by_lines: bool,
+    /// What another thread is reading meanwhile.
+    ahead: Option<ahead::Expected>,
 }
 
 /// Parses a YAML text, in memory proportional to it and without recursion.
@@ -88,27 +91,25 @@ pub fn parse(
     source: Zeroizing<Vec<u8>>,
     options: ParseOptions,
 ) -> std::result::Result<Document, ParseError> {
-    match document(&source, options, true) {
+    match ahead::read(&source, options) {
         Ok(document) => Ok(Document { source, ..document }),
         Err(error) => Err(error.shown_in(&source)),
     }
 }
 
-/// The document, yet without its source; `by_lines` allows the short cut of [`lines`], which must
-/// not make a difference.
-fn document(source: &[u8], options: ParseOptions, by_lines: bool) -> Result<Document> {
+/// The document, yet without its source; `by_lines` allows the short cut of [`lines`], and `ahead`
+/// is what is read ahead of it, neither of which must make a difference.
+fn document(
+    source: &[u8],
+    options: ParseOptions,
+    by_lines: bool,
+    ahead: Option<ahead::Expected>,
+) -> Result<Document> {
     check(source)?;
     let parser = Parser {
-        source,
-        scanner: Scanner::new(source),
-        tree: Tree::new(source),
-        options,
-        frames: Vec::new(),
-        branches: Vec::new(),
-        pending: Pending::default(),
-        inserts: Vec::new(),
-        seen: false,
         by_lines,
+        ahead,
+        ..Parser::new(source, options)
     };
     let (mut document, inserts) = parser.stream()?;
     let renumber = weave(&mut document.nodes, &mut document.branches, inserts);
@@ -116,7 +117,23 @@ fn document(source: &[u8], options: ParseOptions, by_lines: bool) -> Result<Docu
     Ok(document)
 }
 
-impl Parser<'_> {
+impl<'s> Parser<'s> {
+    fn new(source: &'s [u8], options: ParseOptions) -> Self {
+        Self {
+            source,
+            scanner: Scanner::new(source),
+            tree: Tree::new(source),
+            options,
+            frames: Vec::new(),
+            branches: Vec::new(),
+            pending: Pending::default(),
+            inserts: Vec::new(),
+            seen: false,
+            by_lines: true,
+            ahead: None,
+        }
+    }
+
     /// The next token; its comments are pending from now on.
     #[inline]
     fn peek(&mut self) -> Result<Token> {

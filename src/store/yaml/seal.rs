@@ -2,7 +2,8 @@
 
 use super::spell::{self, Context};
 use super::text::{break_len, ends_line};
-use crate::document::{Document, Kind, Node, NodeId, Span, Splice, Style, Type, Value};
+use crate::document::{Document, Kind, Node, NodeId, Span, Splice, Style, Type, Value, secret};
+use zeroize::Zeroizing;
 
 /// Tags that promise a type which a token has not; they cannot stay in front of one.
 const TYPED_TAGS: [&[u8]; 6] = [b"int", b"float", b"bool", b"null", b"timestamp", b"binary"];
@@ -131,22 +132,25 @@ pub fn pin(document: &Document, id: NodeId) -> Option<Splice> {
     Some(Splice::new(span, text))
 }
 
-/// See [`crate::store::Store::seal`].
-pub fn seal(document: &Document, id: NodeId, token: &[u8]) -> Splice {
+/// See [`crate::store::Store::seal_into`].
+pub fn seal(document: &Document, id: NodeId, token: &[u8], out: &mut Vec<u8>) -> Span {
     let node = document.node(id);
     if node.kind == Kind::Comment {
-        return Splice::new(node.span, [b"#", token].concat());
+        out.push(b'#');
+        out.extend_from_slice(token);
+        return node.span;
     }
     if keeps_header(document, node) {
-        let mut text = vec![b' '; node.indent as usize];
-        text.extend_from_slice(token);
-        return Splice::new(lines(document, node), text);
+        out.resize(out.len() + node.indent as usize, b' ');
+        out.extend_from_slice(token);
+        return lines(document, node);
     }
-    let region = region(document, id);
-    let mut text = Vec::with_capacity(token.len() + 2);
-    properties(document, node, &mut text);
-    quote_token(node, token, &mut text);
-    Splice::new(region, text)
+    properties(document, node, out);
+    quote_token(node, token, out);
+    Span {
+        start: region_start(document, node),
+        end: node.span.end,
+    }
 }
 
 /// A token in the style of its scalar. In a flow collection, where it must be quoted, single
@@ -163,33 +167,33 @@ fn quote_token(node: &Node, token: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(quote);
 }
 
-/// See [`crate::store::Store::open`].
-pub fn open(document: &Document, id: NodeId, value: Value<'_>) -> Splice {
+/// See [`crate::store::Store::open_into`].
+pub fn open(
+    document: &Document,
+    id: NodeId,
+    value: Value<'_>,
+    out: &mut Zeroizing<Vec<u8>>,
+) -> Span {
     let node = document.node(id);
+    secret::reserve(out, value.text.len() + 8);
     if node.kind == Kind::Comment {
-        return Splice::new(node.span, comment(value.text));
+        comment(value.text, out);
+        return node.span;
     }
-    let mut text = Vec::with_capacity(value.text.len() + 8);
     if keeps_header(document, node) {
         let context = context_of(document, node, value.text);
-        if spell::write_in_style(
-            node.style,
-            value,
-            &context,
-            header(document, node),
-            &mut text,
-        ) {
-            return Splice::new(node.body(), text);
+        let (header, start) = (header(document, node), out.len());
+        if spell::write_in_style(node.style, value, &context, header, out) {
+            return node.body();
         }
-        text.clear();
+        out.truncate(start);
     }
-    properties(document, node, &mut text);
-    write_value(document, node, value, &mut text);
-    let span = Span {
+    properties(document, node, out);
+    write_value(document, node, value, out);
+    Span {
         start: region_start(document, node),
         end: node.span.end,
-    };
-    Splice::new(span, text)
+    }
 }
 
 fn write_value(document: &Document, node: &Node, value: Value<'_>, out: &mut Vec<u8>) {
@@ -274,9 +278,8 @@ pub fn newline(document: &Document) -> &'static [u8] {
     }
 }
 
-/// A comment's text with its sign, before every line of it.
-fn comment(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len() + 1);
+/// Writes a comment's text with its sign before every line of it.
+fn comment(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'#');
     for &byte in text {
         out.push(byte);
@@ -284,7 +287,6 @@ fn comment(text: &[u8]) -> Vec<u8> {
             out.push(b'#');
         }
     }
-    out
 }
 
 /// See [`crate::store::Store::open_list_comment`].
@@ -296,12 +298,14 @@ pub fn open_list_comment(document: &Document, id: NodeId, text: &[u8]) -> Splice
         return Splice::new(node.outer(), b"null");
     }
     let end = node.span.end as usize;
-    let Some(start) = empties(document, id) else {
-        return Splice::new(Span::new(dash, end), comment(text));
-    };
-    let between = &document.source[start..dash];
-    let text = [b" []", between, comment(text).as_slice()].concat();
-    Splice::new(Span::new(start, end), text)
+    let (mut start, mut out) = (dash, Vec::new());
+    if let Some(behind) = empties(document, id) {
+        start = behind;
+        out.extend_from_slice(b" []");
+        out.extend_from_slice(&document.source[start..dash]);
+    }
+    comment(text, &mut out);
+    Splice::new(Span::new(start, end), out)
 }
 
 /// Behind the `:` or `-` of the list around `id`, where that is the first of its items and all

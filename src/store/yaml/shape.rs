@@ -59,32 +59,44 @@ const fn classes() -> [Class; 256] {
 }
 
 impl Shape {
-    /// Looks at every byte once.
+    /// Looks at every byte once, and once more where one is not just text or a space.
     pub(super) fn of(text: &[u8]) -> Self {
+        const ORDINARY: u16 = 1 << Class::Text as u16 | 1 << Class::Space as u16;
         let mut shape = Self::default();
         shape.first(text);
+        let class = |byte: &u8| 1 << CLASSES[usize::from(*byte)] as u16;
+        let classes = text.iter().fold(0, |classes, byte| classes | class(byte));
+        if classes | ORDINARY == ORDINARY {
+            shape.space_at_line_end = text.last() == Some(&b' ');
+        } else {
+            shape.look(text);
+        }
+        shape
+    }
+
+    /// What single bytes do.
+    fn look(&mut self, text: &[u8]) {
         for (i, &byte) in text.iter().enumerate() {
             let is_blank_or_end = |byte: Option<&u8>| matches!(byte, None | Some(b' ' | b'\t'));
             match CLASSES[usize::from(byte)] {
-                Class::Feed => shape.lines = true,
+                Class::Feed => self.lines = true,
                 Class::Space => {
-                    shape.space_at_line_end |= matches!(text.get(i + 1), None | Some(b'\n'));
+                    self.space_at_line_end |= matches!(text.get(i + 1), None | Some(b'\n'));
                 }
-                Class::Tab => shape.tab = true,
-                Class::Control => shape.odd = true,
-                Class::High => shape.high_byte(&text[i..]),
+                Class::Tab => self.tab = true,
+                Class::Control => self.odd = true,
+                Class::High => self.high_byte(&text[i..]),
                 Class::Colon => {
-                    shape.flow_indicator = true;
-                    shape.block_indicator |= is_blank_or_end(text.get(i + 1));
+                    self.flow_indicator = true;
+                    self.block_indicator |= is_blank_or_end(text.get(i + 1));
                 }
                 Class::Hash if i > 0 => {
-                    shape.block_indicator |= is_blank_or_end(text.get(i - 1));
+                    self.block_indicator |= is_blank_or_end(text.get(i - 1));
                 }
                 Class::Hash | Class::Text => {}
-                Class::Bracket => shape.flow_indicator = true,
+                Class::Bracket => self.flow_indicator = true,
             }
         }
-        shape
     }
 
     /// What only the start of a text does.

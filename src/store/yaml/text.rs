@@ -118,6 +118,9 @@ pub(super) fn check(source: &[u8]) -> Result<()> {
     if source.starts_with(b"\xFF\xFE") || source.starts_with(b"\xFE\xFF") {
         return hinted(0, "the text is UTF-16", "save the file as UTF-8");
     }
+    if is_plain_ascii(source) {
+        return Ok(());
+    }
     let text = match std::str::from_utf8(source) {
         Ok(text) => text,
         Err(wrong) => return error(wrong.valid_up_to(), "the text is not valid UTF-8"),
@@ -131,10 +134,24 @@ pub(super) fn check(source: &[u8]) -> Result<()> {
     }
 }
 
+/// True where there is nothing but ASCII, without control characters.
+fn is_plain_ascii(source: &[u8]) -> bool {
+    source.chunks(4096).all(|chunk| {
+        // Without a branch, and in bytes all the way, the loop is done many bytes at a time.
+        let odd = chunk.iter().fold(0, |odd, &b| {
+            // As a signed number, what is no ASCII is below everything else.
+            let low = u8::from(b.cast_signed() < 0x20);
+            let allowed = u8::from(b == b'\n') | u8::from(b == b'\t') | u8::from(b == b'\r');
+            odd | (low & !allowed) | u8::from(b == 0x7F)
+        });
+        odd == 0
+    })
+}
+
 /// A quick look that needs no decoding: true where no byte can be part of a forbidden character.
 fn is_plainly_fine(source: &[u8]) -> bool {
     source.chunks(4096).all(|chunk| {
-        // Without a branch, and in bytes all the way, the loop is done many bytes at a time.
+        // As above.
         let odd = chunk.iter().fold(0, |odd, &b| {
             let control = u8::from(b < 0x20);
             let allowed = u8::from(b == b'\n') | u8::from(b == b'\t') | u8::from(b == b'\r');

@@ -55,7 +55,7 @@ impl<'s> Tree<'s> {
     pub(super) fn new(source: &'s [u8]) -> Self {
         Self {
             source,
-            nodes: Vec::with_capacity(source.len() / 32),
+            nodes: Vec::with_capacity(source.len() / 16),
             cooked: Zeroizing::default(),
             beyond_sops: None,
             anchors: HashMap::new(),
@@ -276,6 +276,14 @@ impl<'s> Tree<'s> {
         Ok(())
     }
 
+    /// Takes over canonical texts of another tree. Where they begin.
+    pub(super) fn take_cooked(&mut self, cooked: &[u8]) -> u32 {
+        self.reserve(cooked.len());
+        let from = self.cooked.len() as u32;
+        self.cooked.extend_from_slice(cooked);
+        from
+    }
+
     #[inline]
     fn push_cooked(&mut self, text: &[u8]) -> Text {
         self.reserve(text.len());
@@ -402,27 +410,48 @@ impl<'s> Tree<'s> {
         Ok(())
     }
 
+    /// As [`Tree::check_keys`], by a table of digests.
     fn check_many_keys(&self, mapping: NodeId) -> Result<()> {
+        const EMPTY: (u64, NodeId) = (0, NodeId::MAX);
+        let count = self.keys(mapping).count();
+        let mut table = vec![EMPTY; (2 * count).next_power_of_two()];
+        // Who writes a text can choose keys that meet in the table.
+        let mut patience = 4 * count;
+        for key in self.keys(mapping) {
+            let meant = self.meant(key);
+            if meant.kind != Kind::Scalar {
+                continue;
+            }
+            let digest = digest(self.text(meant));
+            let mut at = digest as usize % table.len();
+            while table[at].1 != NodeId::MAX {
+                if table[at].0 == digest && self.same_key(table[at].1, key) {
+                    return Err(self.duplicate(key));
+                }
+                if patience == 0 {
+                    return self.check_ordered_keys(mapping);
+                }
+                patience -= 1;
+                at = (at + 1) % table.len();
+            }
+            table[at] = (digest, key);
+        }
+        Ok(())
+    }
+
+    /// As [`Tree::check_keys`], in the same time whatever the keys are.
+    fn check_ordered_keys(&self, mapping: NodeId) -> Result<()> {
         let keys = self
             .keys(mapping)
             .filter(|key| self.meant(*key).kind == Kind::Scalar);
-        let mut keys: Vec<(u64, NodeId)> = keys
-            .map(|key| (digest(self.text(self.meant(key))), key))
-            .collect();
+        let mut keys: Vec<NodeId> = keys.collect();
         let key_is = |key: NodeId| {
             let meant = self.meant(key);
             (self.text(meant), meant.ty == Type::Str, key)
         };
-        // Texts are compared only where their digests are the same, which can be brought about, but
-        // costs no more than to sort by text.
-        keys.sort_unstable_by(|one, other| {
-            let digests = one.0.cmp(&other.0);
-            digests.then_with(|| key_is(one.1).cmp(&key_is(other.1)))
-        });
-        let twice = keys
-            .windows(2)
-            .filter(|two| two[0].0 == two[1].0 && self.same_key(two[0].1, two[1].1));
-        match twice.map(|two| two[1].1).min() {
+        keys.sort_unstable_by(|one, other| key_is(*one).cmp(&key_is(*other)));
+        let twice = keys.windows(2).filter(|two| self.same_key(two[0], two[1]));
+        match twice.map(|two| two[1]).min() {
             Some(key) => Err(self.duplicate(key)),
             None => Ok(()),
         }

@@ -3,6 +3,8 @@
 
 mod audited;
 mod case;
+#[cfg(any(feature = "azure", feature = "huawei"))]
+pub(crate) mod cloud;
 mod data;
 mod gnupg;
 pub(crate) mod http;

@@ -2,9 +2,10 @@
 //! credentials, region and endpoints of the SDK's own configuration, and sent by the client that
 //! services share.
 
+use super::target::patience;
 use crate::cli::Context;
 use crate::cli::environment::AWS_CA_BUNDLE;
-use crate::cli::services::{REQUEST, Reply, Trouble, patiently, send};
+use crate::cli::services::{Reply, Trouble, patiently, said, send};
 use crate::keys::ServiceError;
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
@@ -16,7 +17,7 @@ use aws_sigv4::sign::v4;
 use aws_types::service_config::ServiceConfigKey;
 use reqwest::{Client, Method};
 use serde_json::Value;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 use zeroize::Zeroizing;
 
 /// A service of AWS.
@@ -166,7 +167,7 @@ impl<'c> Api<'c> {
         let client = self.client().map_err(Trouble::lasting)?;
         let mut sent = client
             .request(request.method.clone(), &url)
-            .timeout(time_for(request.body))
+            .timeout(patience(request.body))
             .body(request.body.to_vec());
         for (name, value) in request.headers {
             sent = sent.header(*name, *value);
@@ -178,7 +179,7 @@ impl<'c> Api<'c> {
         if reply.status.is_success() {
             return Ok(Ok(reply));
         }
-        let (code, message) = said(&reply);
+        let (code, message) = reason(&reply);
         let error = self.refused(&code, &message, &reply, request);
         if is_throttled(&code) {
             return Err(Trouble::passing(error, None));
@@ -270,12 +271,6 @@ impl Place {
     }
 }
 
-/// Longer for more than a service is asked otherwise.
-fn time_for(body: &[u8]) -> Duration {
-    const BYTES_A_SECOND: usize = 100_000;
-    REQUEST + Duration::from_secs((body.len() / BYTES_A_SECOND) as u64)
-}
-
 /// The endpoint that the user has named for a service, or for all.
 fn own_endpoint(config: &SdkConfig, service: &Service) -> Option<String> {
     let key = ServiceConfigKey::builder()
@@ -308,7 +303,7 @@ fn endpoint(config: &SdkConfig, name: &str, region: &str) -> String {
 }
 
 /// Code and message of an answer: JSON, or the XML of S3.
-fn said(reply: &Reply) -> (String, String) {
+fn reason(reply: &Reply) -> (String, String) {
     if let Some(json) = reply.json() {
         let text = |names: [&str; 2]| {
             let texts = names
@@ -318,13 +313,13 @@ fn said(reply: &Reply) -> (String, String) {
         };
         let code = text(["__type", "code"]);
         let code = code.rsplit('#').next().unwrap_or_default().to_owned();
-        return (code, printable(&text(["message", "Message"])));
+        return (code, said(&text(["message", "Message"]), None));
     }
     let body = String::from_utf8_lossy(&reply.body);
     let element = |name: &str| {
         let (_, rest) = body.split_once(&format!("<{name}>"))?;
         let (text, _) = rest.split_once(&format!("</{name}>"))?;
-        Some(printable(text))
+        Some(said(text, None))
     };
     let code = element("Code").unwrap_or_else(|| match reply.status.as_u16() {
         403 => "AccessDenied".to_owned(),
@@ -332,13 +327,6 @@ fn said(reply: &Reply) -> (String, String) {
         _ => String::new(),
     });
     (code, element("Message").unwrap_or_default())
-}
-
-/// What of a service's own words is repeated.
-fn printable(text: &str) -> String {
-    const MOST: usize = 300;
-    let shown = |c: char| if c.is_control() { ' ' } else { c };
-    text.chars().take(MOST).map(shown).collect()
 }
 
 fn is_throttled(code: &str) -> bool {
@@ -425,8 +413,8 @@ mod tests {
             ),
             ("", "AccessDenied", ""),
         ] {
-            let said = said(&reply(403, body));
-            assert_eq!(said, (code.to_owned(), message.to_owned()));
+            let reason = reason(&reply(403, body));
+            assert_eq!(reason, (code.to_owned(), message.to_owned()));
         }
     }
 

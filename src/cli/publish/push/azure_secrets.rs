@@ -2,6 +2,7 @@
 
 use super::target::{Entry, Found, Kind, Target, Work, checked, dashed, joined};
 use crate::cli::Context;
+use crate::cli::services::Secret;
 use crate::config::AzureSecrets;
 use crate::keys::ServiceError;
 use futures_util::FutureExt;
@@ -24,26 +25,16 @@ impl<'c> KeyVault<'c> {
         }
     }
 
-    /// Asks for a secret, or sets it; `None` where there is none.
-    async fn ask(&self, name: &str, body: Option<&Value>) -> Result<Option<Value>, ServiceError> {
-        let clients = &self.context.clients;
-        let vault = clients.azure(&self.context.environment);
-        vault.secret(&self.secrets.vault, name, body).await
-    }
-
     async fn get(&self, name: &str) -> Result<Found, ServiceError> {
-        let answer = match self.ask(name, None).await {
-            Ok(answer) => answer,
-            // who may only set is not kept from it; a secret that is disabled cannot be read either
-            Err(error) if error.message.contains("Forbidden") => return Ok(Found::Unknown(error)),
-            Err(error) => return Err(error),
-        };
-        let Some(mut answer) = answer else {
-            return Ok(Found::Nothing);
-        };
-        Ok(match answer["value"].take() {
-            Value::String(text) => Found::Content(Zeroizing::new(text.into_bytes())),
-            _ => Found::Other,
+        let vault = self.context.clients.azure_vaults(&self.context.environment);
+        Ok(match vault.secret(&self.secrets.vault, name, None).await? {
+            Secret::Nothing => Found::Nothing,
+            // who may only set is not kept from it; what is disabled cannot be read either
+            Secret::Locked(error) => Found::Unknown(error),
+            Secret::There(mut secret) => match secret["value"].take() {
+                Value::String(text) => Found::Content(Zeroizing::new(text.into_bytes())),
+                _ => Found::Other,
+            },
         })
     }
 
@@ -54,7 +45,9 @@ impl<'c> KeyVault<'c> {
         if let Kind::Values = entry.kind {
             body["contentType"] = json!("application/json");
         }
-        self.ask(&entry.name, Some(&body)).await.map(drop)
+        let vault = self.context.clients.azure_vaults(&self.context.environment);
+        let set = vault.secret(&self.secrets.vault, &entry.name, Some(&body));
+        set.await.map(drop)
     }
 }
 

@@ -1,13 +1,13 @@
 //! Requests to services of Google Cloud: the token of whoever uses its KMS, sent by the client that
 //! services share.
 
+use super::target::patience;
 use crate::cli::Context;
-use crate::cli::services::{REQUEST, Reply, patiently, send};
+use crate::cli::services::{Reply, patiently, said, send};
 use crate::keys::ServiceError;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
-use std::time::Duration;
 
 /// A service of Google.
 pub struct Service {
@@ -72,7 +72,7 @@ impl<'c> Api<'c> {
         patiently(|| async {
             let sent = client
                 .request(request.method.clone(), &url)
-                .timeout(time_for(request.body))
+                .timeout(patience(request.body))
                 .headers(headers.clone())
                 .header("content-type", request.content_type)
                 .body(request.body.to_vec());
@@ -92,7 +92,7 @@ impl<'c> Api<'c> {
     fn refused(&self, reply: &Reply, permission: &str) -> ServiceError {
         let (title, status) = (self.service.title, reply.status);
         let json = reply.json().unwrap_or_default();
-        let text = |name: &str| json["error"][name].as_str().map(printable);
+        let text = |name: &str| json["error"][name].as_str().map(|text| said(text, None));
         let code = text("status").unwrap_or_else(|| status.as_u16().to_string());
         let error = match text("message") {
             Some(message) => ServiceError::new(format!("{title}: {code}: {message}")),
@@ -124,17 +124,4 @@ fn with_scheme(own: &str) -> String {
     } else {
         format!("http://{own}")
     }
-}
-
-/// Longer for more than a service is asked otherwise.
-fn time_for(body: &[u8]) -> Duration {
-    const BYTES_A_SECOND: usize = 100_000;
-    REQUEST + Duration::from_secs((body.len() / BYTES_A_SECOND) as u64)
-}
-
-/// What of a service's own words is repeated.
-fn printable(text: &str) -> String {
-    const MOST: usize = 300;
-    let shown = |c: char| if c.is_control() { ' ' } else { c };
-    text.chars().take(MOST).map(shown).collect()
 }

@@ -3,7 +3,7 @@
 
 #[cfg(feature = "aws")]
 mod aws;
-#[cfg(all(any(), feature = "azure"))]
+#[cfg(feature = "azure")]
 mod azure_secrets;
 pub mod change;
 #[cfg(feature = "gcp")]
@@ -135,7 +135,7 @@ fn secrets(
         None => None,
         Some(external) => {
             let fetched = fetched(target, &file, content, &entries);
-            let object = kubernetes::object(&external.object, &file).map_err(failed)?;
+            let object = kubernetes::object(&external.object, &file);
             let data = kubernetes::external_secret(&external, &file, &fetched);
             Some((object, data.map_err(failed)?))
         }
@@ -189,7 +189,7 @@ fn target<'c>(
         Destination::GcpSecretManager(secrets) => {
             Box::new(gcp_secrets::SecretManager::new(context, secrets)?)
         }
-        #[cfg(all(any(), feature = "azure"))]
+        #[cfg(feature = "azure")]
         Destination::AzureKeyVault(secrets) => {
             Box::new(azure_secrets::KeyVault::new(context, secrets))
         }

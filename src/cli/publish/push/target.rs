@@ -2,8 +2,10 @@
 //! not. Nothing is written before it is known what is there.
 
 use crate::cli::publish::recreate::Origin;
+use crate::cli::services::REQUEST;
 use crate::keys::ServiceError;
 use futures_util::future::LocalBoxFuture;
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// What a service is waited for.
@@ -103,6 +105,13 @@ pub fn checked(name: String, others: &[char], most: usize) -> Result<String, Str
         return Err(format!("{name:?}: names have 1 to {most} characters there"));
     }
     Ok(name)
+}
+
+/// How long a store is waited for that is sent `body`.
+#[must_use]
+pub fn patience(body: &[u8]) -> Duration {
+    const BYTES_A_SECOND: usize = 100_000;
+    REQUEST + Duration::from_secs((body.len() / BYTES_A_SECOND) as u64)
 }
 
 /// A text as a part of a URL: letters, digits, `-._~` and `kept` stand there as they are.

@@ -132,7 +132,7 @@ impl Connection {
         let answer = client.unary(Request::new(request), path, codec).await;
         answer
             .map(tonic::Response::into_inner)
-            .map_err(|status| not_answered(status))
+            .map_err(not_answered)
     }
 
     /// Finds out on a connection of its own whether HTTP/2 is spoken there.

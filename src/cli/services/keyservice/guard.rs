@@ -84,7 +84,8 @@ impl Guard {
             return Ok(allowed);
         }
         let (kind, id) = (address.provider(), printable(&address.id()));
-        let question = format!("{peer} wants to {operation} with the {kind} key {id}: allow it?");
+        let question =
+            format!("{peer} wants to {operation} with the {kind} key {id}: allow it? (y/n):");
         // the end of the input is no yes
         match confirm(&question) {
             // what was said yes to is that key

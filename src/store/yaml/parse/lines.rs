@@ -23,24 +23,38 @@ impl Parser<'_> {
         let source = self.source;
         let first = Line::read(source, token.start as usize, token.column as usize);
         let two = first.and_then(|line| Some((line, line.next(source)?)));
-        let Some((mut line, mut next)) = two.filter(|(line, next)| self.takes(line, next)) else {
+        let Some((mut line, next)) = two.filter(|(line, next)| self.takes(line, next)) else {
             return Ok(false);
         };
         let head = std::mem::take(&mut self.pending.head);
         self.insert(head, self.tree.next(), self.container(), false);
-        let mut breaks = 0;
-        loop {
-            breaks += line.breaks;
-            self.line(&line, &next)?;
-            line = next;
-            match line.next(source) {
-                Some(behind) if self.takes(&line, &behind) => next = behind,
-                _ => break,
-            }
-        }
+        let breaks;
+        (line, breaks) = self.plain_lines(line, next)?;
         self.scanner.resume(line.gap, breaks);
         self.seen = false;
         Ok(true)
+    }
+
+    /// Reads `line` and all behind it as long as the next is plain as well. The line that is left,
+    /// and how many line breaks there are before its own.
+    #[inline]
+    pub(super) fn plain_lines(&mut self, mut line: Line, mut next: Line) -> Result<(Line, u32)> {
+        let mut breaks = 0;
+        let ahead = self.ahead.as_ref().map_or(usize::MAX, |ahead| ahead.start);
+        loop {
+            breaks += line.breaks;
+            if line.start == ahead
+                && let Some((line, more)) = self.take_over(&line)
+            {
+                return Ok((line, breaks + more));
+            }
+            self.line(&line, &next)?;
+            line = next;
+            match line.next(self.source) {
+                Some(behind) if self.takes(&line, &behind) => next = behind,
+                _ => return Ok((line, breaks)),
+            }
+        }
     }
 
     /// There are comments that are not simply above the next key.
@@ -52,7 +66,7 @@ impl Parser<'_> {
 
     /// Whether `line` is an entry of the innermost collection, and whole before `next`.
     #[inline]
-    fn takes(&self, line: &Line, next: &Line) -> bool {
+    pub(super) fn takes(&self, line: &Line, next: &Line) -> bool {
         let Some(frame) = self.frames.last() else {
             return false;
         };
@@ -180,24 +194,40 @@ fn opened(line: &Line, next: &Line) -> Option<State> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ahead::tests::both;
     use super::super::document;
+    use crate::document::Document;
     use crate::store::ParseOptions;
+    use crate::store::yaml::text::Result;
     use proptest::prelude::*;
     use std::fmt::Write;
-    use zeroize::Zeroizing;
 
     /// All of what is read, or what is wrong.
     fn shown(text: &[u8], by_lines: bool) -> String {
-        let source = Zeroizing::new(text.to_vec());
-        let read = match document(&source, ParseOptions::default(), by_lines) {
+        shown_of(document(text, ParseOptions::default(), by_lines, None))
+    }
+
+    fn shown_of(read: Result<Document>) -> String {
+        let read = match read {
             Ok(read) => read,
             Err(wrong) => return format!("{wrong:?}"),
         };
-        let mut out = format!("{:?} {:?}\n", read.branches, read.beyond_sops);
+        let mut out = format!(
+            "{:?} {:?} {:?}\n",
+            read.branches, read.beyond_sops, *read.cooked
+        );
         for node in &read.nodes {
             let _ = writeln!(out, "{node:?}");
         }
         out
+    }
+
+    /// Nor does it where everything behind some line break is read ahead.
+    fn reading_ahead_makes_no_difference(text: &[u8]) {
+        for end in memchr::memchr_iter(b'\n', text) {
+            let [ahead, without] = both(text, end + 1).map(shown_of);
+            assert_eq!(ahead, without, "{end} {}", String::from_utf8_lossy(text));
+        }
     }
 
     fn makes_no_difference(text: &[u8]) {
@@ -207,6 +237,7 @@ mod tests {
             "{}",
             String::from_utf8_lossy(text)
         );
+        reading_ahead_makes_no_difference(text);
     }
 
     #[test]
