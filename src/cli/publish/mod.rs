@@ -83,14 +83,10 @@ impl Publish {
     /// See [`Failure`]; of several files every failure is printed, and the last error counts them.
     pub fn run(self, context: &Context) -> Outcome {
         self.surplus.warn();
-<<<<<<< HEAD
-        if configuration::locate(context, self.path.as_deref()).is_err() {
-=======
         let inside = self.path.as_ref().map(|path| path.join("file"));
         let is_configured = configuration::locate(context, inside.as_deref()).is_ok();
         // below a folder there may be one of its own
         if !is_configured && !self.recursive {
->>>>>>> af81bfd5f49ab546aa556f347769f03cdf089b8a
             return Err(ready::no_configuration());
         }
         let path = self.path.as_ref().ok_or_else(super::no_file)?;
