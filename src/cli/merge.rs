@@ -131,8 +131,8 @@ impl Merging<'_> {
     }
 
     /// The file, as the audit log names it.
-    fn file(&self) -> Option<&Path> {
-        Some(Path::new(&self.name))
+    fn file(&self) -> &Path {
+        Path::new(&self.name)
     }
 
     fn failure(&self, message: impl std::fmt::Display) -> Failure {
@@ -146,11 +146,11 @@ impl Merging<'_> {
         match (base?, ours?, theirs?) {
             (base, Version::Sealed(ours, our), Version::Sealed(theirs, their)) => {
                 let mut keyring = Keyring::new(self.context, &files.unlocking)?;
-                let keys = keyring.data_key(self.file(), &our.keys, Opening::Decrypt);
+                let keys = keyring.data_key(Some(self.file()), &our.keys, Opening::Decrypt);
                 let keys = keys.and_then(|key| {
                     Ok((
                         key,
-                        keyring.data_key(self.file(), &their.keys, Opening::Decrypt)?,
+                        keyring.data_key(Some(self.file()), &their.keys, Opening::Decrypt)?,
                     ))
                 });
                 match keys {
@@ -177,13 +177,11 @@ impl Merging<'_> {
             return Ok(Version::Nothing);
         }
         let document = input::parse(&self.name, self.store, text, self.parsing)?;
-        match unlock::metadata_data(&self.name, self.store, &document)? {
-            None => Ok(Version::Plain(document)),
-            Some(_) => {
-                let metadata = unlock::metadata(&self.name, self.store, &document)?;
-                Ok(Version::Sealed(document, Box::new(metadata)))
-            }
+        if unlock::metadata_data(&self.name, self.store, &document)?.is_none() {
+            return Ok(Version::Plain(document));
         }
+        let metadata = unlock::metadata(&self.name, self.store, &document)?;
+        Ok(Version::Sealed(document, Box::new(metadata)))
     }
 
     /// Files that are not encrypted, as git merges them.
@@ -278,7 +276,13 @@ impl Merging<'_> {
             allow_nested: false,
             layout: self.layout,
         };
-        let encrypted = save::seal(self.context, self.file(), self.store, &document, sealing)?;
+        let encrypted = save::seal(
+            self.context,
+            Some(self.file()),
+            self.store,
+            &document,
+            sealing,
+        )?;
         if places.is_empty() {
             return Ok(Verdict::Merged(Some(encrypted.text)));
         }
@@ -309,7 +313,7 @@ impl Merging<'_> {
                 return Ok(Some((plain, Some(metadata))));
             }
         }
-        let key = keyring.data_key(self.file(), &metadata.keys, Opening::Decrypt)?;
+        let key = keyring.data_key(Some(self.file()), &metadata.keys, Opening::Decrypt)?;
         let opened = self.open((document, metadata, key), None)?;
         Ok(Some((opened.plain, Some(opened.metadata))))
     }
@@ -438,10 +442,8 @@ fn shares_a_key(ours: &Metadata, theirs: &Metadata) -> bool {
     let theirs: Vec<_> = theirs.keys.groups.iter().flatten().collect();
     let mut ours = ours.keys.groups.iter().flatten();
     ours.any(|our| {
-        let same = |their: &&Box<dyn crate::keys::MasterKey>| {
-            their.is_same_as(&**our) && their.wrapped() == our.wrapped()
-        };
-        theirs.iter().any(|their| same(their))
+        let mut theirs = theirs.iter();
+        theirs.any(|their| their.is_same_as(&**our) && their.wrapped() == our.wrapped())
     })
 }
 

@@ -254,7 +254,7 @@ mod tests {
         let text = Zeroizing::new(text.as_bytes().to_vec());
         store
             .parse(text, ParseOptions::default())
-            .expect(store.name())
+            .unwrap_or_else(|error| panic!("{}: {error}", store.name()))
     }
 
     /// The merged text, and the paths in conflict.

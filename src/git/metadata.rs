@@ -133,10 +133,11 @@ fn members(base: &[Box<dyn MasterKey>], ours: &KeyGroup, theirs: &KeyGroup) -> K
     let has = |group: &[Box<dyn MasterKey>], key: &dyn MasterKey| {
         group.iter().any(|there| there.is_same_as(key))
     };
-    let stays = |key: &&Box<dyn MasterKey>| has(theirs, &***key) || !has(base, &***key);
-    let comes = |key: &&Box<dyn MasterKey>| !has(ours, &***key) && !has(base, &***key);
-    let kept = ours.iter().filter(stays);
-    kept.chain(theirs.iter().filter(comes)).cloned().collect()
+    let kept = ours.iter();
+    let kept = kept.filter(|key| has(theirs, &***key) || !has(base, &***key));
+    let new = theirs.iter();
+    let new = new.filter(|key| !has(ours, &***key) && !has(base, &***key));
+    kept.chain(new).cloned().collect()
 }
 
 #[cfg(test)]

@@ -64,6 +64,9 @@ pub static PROVIDERS: [Provider; 7] = [
 /// An error of one provider, in its own words; never holds a key.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
+/// The key that a text names.
+type Parsed = Result<Box<dyn MasterKey>, Cause>;
+
 /// A kind of master key, and everything that is named after it.
 pub struct Provider {
     /// The name of its list in the metadata, and its word in the decryption order.
@@ -76,7 +79,7 @@ pub struct Provider {
     pub config_field: &'static str,
     /// Whether its entries say when they were made.
     pub has_created_at: bool,
-    parse: fn(&str, &AwsOptions) -> Result<Box<dyn MasterKey>, Cause>,
+    parse: fn(&str, &AwsOptions) -> Parsed,
     from_data: fn(&Data) -> Box<dyn MasterKey>,
     /// What names the key of an entry towards a service.
     address: fn(&Data) -> Address,

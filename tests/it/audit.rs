@@ -532,7 +532,7 @@ fn syslog_hears_of_it_in_either_form_and_over_either_kind_of_socket() {
     let (datagram, stream) = (socket("datagram"), socket("stream"));
     let receiver = UnixDatagram::bind(&datagram).unwrap();
     let listener = UnixListener::bind(&stream).unwrap();
-    let limit = std::time::Duration::from_secs(60);
+    let limit = std::time::Duration::from_mins(1);
     receiver.set_read_timeout(Some(limit)).unwrap();
     audited.configure(&format!(
         "backends:\n  syslog:\n  - {{socket: {}}}\n  - {{socket: {}, format: rfc5424, facility: local3}}\n",

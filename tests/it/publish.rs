@@ -136,6 +136,10 @@ fn files_go_to_s3_as_they_are_or_for_others_as_with_sops() {
 }
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "a server is started once, and tells a whole story"
+)]
 fn values_go_to_the_secret_stores_of_aws() {
     let sandbox = Sandbox::new();
     let moto = Moto::start();
@@ -504,6 +508,7 @@ fn manifests_for_kubernetes_are_printed_or_written() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a list of refusals")]
 fn what_cannot_be_published_is_refused_before_anything_is() {
     let sandbox = Sandbox::new();
     let refused = |args: &[&str], fragments: &[&str]| {

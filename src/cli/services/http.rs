@@ -41,7 +41,6 @@ impl Http {
 }
 
 /// A client like that of [`Http`], to be told more.
-#[must_use]
 pub fn builder() -> ClientBuilder {
     Client::builder()
         .user_agent(concat!("bulla/", env!("CARGO_PKG_VERSION")))

@@ -80,12 +80,11 @@ impl Clients {
     /// # Errors
     /// Where the system gives no means to wait.
     pub fn block_on<F: Future>(&self, future: F) -> Result<F::Output, ServiceError> {
-        let runtime = match self.runtime.0.get() {
-            Some(runtime) => runtime,
-            None => {
-                let made = runtime()?;
-                self.runtime.0.get_or_init(|| made)
-            }
+        let runtime = if let Some(runtime) = self.runtime.0.get() {
+            runtime
+        } else {
+            let made = runtime()?;
+            self.runtime.0.get_or_init(|| made)
         };
         Ok(runtime.block_on(future))
     }

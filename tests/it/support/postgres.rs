@@ -1,4 +1,4 @@
-//! A real PostgreSQL with a cluster of its own, on a free port of the loopback; it ends with its
+//! A real database server with a cluster of its own, on a free port of the loopback; it ends with its
 //! test.
 
 use super::servers::free_port;
