@@ -194,6 +194,7 @@ pub fn rule_plan(
 ///
 /// # Errors
 /// Where the rule cannot be followed.
+#[cfg(feature = "http")]
 pub fn recreation(found: &Found, rule: &Rule) -> Outcome<Plan> {
     combine(
         KeyGroup::new(),

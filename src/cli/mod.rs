@@ -41,6 +41,7 @@ mod plugins;
 pub mod private_dir;
 pub mod process;
 pub mod prompt;
+#[cfg(feature = "http")]
 mod publish;
 mod rekey;
 mod replacement;
@@ -98,6 +99,7 @@ enum Command {
     Updatekeys(updatekeys::Updatekeys),
     Groups(groups::Groups),
     Filestatus(filestatus::Filestatus),
+    #[cfg(feature = "http")]
     Publish(publish::Publish),
     ExecEnv(Box<exec_env::ExecEnv>),
     ExecFile(Box<exec_file::ExecFile>),
@@ -204,6 +206,7 @@ impl Context {
 
     /// The services that hold keys, in the order in which they are asked.
     fn services(&self) -> Vec<Box<dyn Service + '_>> {
+        #[cfg_attr(not(feature = "net"), expect(unused_mut, reason = "there are none"))]
         let mut services: Vec<Box<dyn Service + '_>> = Vec::new();
         #[cfg(feature = "net")]
         if self.is_local() {
@@ -281,6 +284,10 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome<ExitCode> {
         Err(error) => return usage(&error).map(|()| ExitCode::SUCCESS),
     };
     let context = Context::new(cli.global, Environment::of_process(), &matches)?;
+    #[cfg(not(feature = "keyservice"))]
+    if !context.global.key_services(&context.environment).is_empty() {
+        failure::warn("key services are not asked: this build has no client for them");
+    }
     let done = match cli.command {
         Command::ExecEnv(command) => return command.run(&context),
         Command::ExecFile(command) => return command.run(&context),
@@ -294,6 +301,7 @@ fn dispatch(arguments: Vec<OsString>) -> Outcome<ExitCode> {
         Command::Updatekeys(command) => command.run(&context),
         Command::Groups(command) => command.run(&context),
         Command::Filestatus(command) => command.run(&context),
+        #[cfg(feature = "http")]
         Command::Publish(command) => command.run(&context),
         Command::Init(command) => command.run(&context),
         Command::Keygen(command) => command.run(&context),
