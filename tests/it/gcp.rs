@@ -8,7 +8,7 @@ mod rest;
 mod tls;
 
 use crate::support::http::HttpServer;
-use crate::support::{Case, Sandbox, age_key, strip_metadata};
+use crate::support::{Case, Running, Sandbox, age_key, strip_metadata};
 use accounts::{
     CLIENT_SECRET, IMPERSONATE, REFRESH_TOKEN, ROBOT, SUBJECT_TOKEN, TARGET, TOKEN, robot, tokens,
 };
@@ -794,5 +794,40 @@ fn the_way_out_is_encrypted_and_may_lead_through_a_proxy() {
             ],
         );
         assert_eq!(fake.verbs(), []);
+    }
+}
+
+#[test]
+fn real_sops_opens_what_is_ours_through_our_key_service_and_the_other_way_round() {
+    // sops 3.11 knows no variable for the endpoint: it asks our key service, which asks the fake
+    for kind in KINDS {
+        let (fake, sandbox) = (Fake::start(kind, &["one"]), Sandbox::new());
+        let socket = sandbox.root().join("k.sock").display().to_string();
+        let service = sandbox.bulla(["keyservice", "--net", "unix", "--addr", &socket]);
+        let mut service = Running::start(&fake.case(service), &sandbox.root().join("log"));
+        service.wait_for(&format!("listening on unix://{socket}\n"));
+        let uri = format!("unix://{socket}");
+        let sops = |args: &[&str]| {
+            let flags = ["--enable-local-keyservice=false", "--keyservice", &uri];
+            let all = args[..1].iter().chain(&flags).chain(&args[1..]);
+            sandbox.sops(all).no_identity()
+        };
+        fake.encrypted(&sandbox, &["one"]);
+        sops(&["decrypt", "f.yaml"]).expect_stdout(PLAIN).run();
+        assert_eq!(fake.verbs(), [("decrypt", key("one"))]);
+        sandbox.file("f.yaml", PLAIN);
+        sops(&["encrypt", "-i", "--gcp-kms", &key("one"), "f.yaml"]).run();
+        fake.case(sandbox.bulla(["decrypt", "f.yaml"]))
+            .expect_stdout(PLAIN)
+            .run();
+        let expected = ["encrypt", "decrypt"].map(|verb| (verb, key("one")));
+        assert_eq!(fake.verbs(), expected);
+        fake.kms.set_state("one", "DISABLED");
+        let report = sops(&["decrypt", "f.yaml"])
+            .any_stderr()
+            .status(128)
+            .run()
+            .stderr;
+        assert!(report.contains("DISABLED"), "{report}");
     }
 }
