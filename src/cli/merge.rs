@@ -15,7 +15,7 @@ use super::{Context, original};
 use crate::crypto::{DataKey, Stash, SystemRandom};
 use crate::decrypt::{DecryptOptions, decrypt};
 use crate::document::{Data, Document, splice};
-use crate::git::{self, Conflict, merge_metadata, seal_conflicts};
+use crate::git::{self, Conflict, Field, merge_metadata, seal_conflicts};
 use crate::metadata::Metadata;
 use crate::store::{Layout, ParseOptions, Store};
 use clap::Args;
@@ -63,6 +63,8 @@ enum Verdict {
     Merged(Option<Vec<u8>>),
     /// Some values are in conflict; the file holds both sides.
     Conflicts(Vec<u8>, Vec<String>),
+    /// A plaintext, with git's marks around this many stretches of lines.
+    Marked(Vec<u8>, usize),
 }
 
 impl Merge {
@@ -93,6 +95,14 @@ impl Merge {
                 merging.write(&self.ours, &text)?;
                 Ok(ExitCode::SUCCESS)
             }
+            Verdict::Marked(text, count) => {
+                merging.write(&self.ours, &text)?;
+                let name = &merging.name;
+                note(format!(
+                    "{name}: it is not encrypted, and has {count} conflicts"
+                ));
+                Ok(ExitCode::from(1))
+            }
             Verdict::Conflicts(text, places) => {
                 merging.write(&self.ours, &text)?;
                 let (name, places) = (&merging.name, places.join(", "));
@@ -115,6 +125,14 @@ struct Merging<'c> {
     store: &'static dyn Store,
     parsing: ParseOptions,
     layout: Layout,
+}
+
+/// The version that both came from.
+struct Base {
+    plain: Document,
+    metadata: Option<Metadata>,
+    /// Its data key is ours still.
+    has_our_key: bool,
 }
 
 /// An encrypted version that is open.
@@ -194,10 +212,7 @@ impl Merging<'_> {
         if conflicts == 0 {
             return Verdict::Merged(Some(text.to_vec()));
         }
-        Verdict::Conflicts(
-            text.to_vec(),
-            vec![format!("{conflicts} stretches of lines")],
-        )
+        Verdict::Marked(text.to_vec(), conflicts)
     }
 
     fn with_keys(
@@ -206,15 +221,13 @@ impl Merging<'_> {
         base: Version,
         [ours, theirs]: [(Document, Metadata, DataKey); 2],
     ) -> Outcome<Verdict> {
+        self.check_settled([&ours.1, &theirs.1])?;
         let base = self.base(keyring, base, [&ours.2, &theirs.2])?;
-        let (base_plain, base_metadata) = match &base {
-            Some((plain, metadata)) => (Some(plain), metadata.as_ref()),
-            None => (None, None),
-        };
+        let base_plain = base.as_ref().map(|base| &base.plain);
+        let base_metadata = base.as_ref().and_then(|base| base.metadata.as_ref());
         let is_one_key = ours.2 == theirs.2;
         // the side whose data key is not that of the base has rotated it
-        let is_as_base = base_metadata.is_some_and(|base| base.keys.same_wrapped(&ours.1.keys));
-        let rotated = !is_one_key && is_as_base;
+        let rotated = !is_one_key && base.as_ref().is_some_and(|base| base.has_our_key);
         let their_text = theirs.0.source.to_vec();
         let mut stash = Stash::of_relatives();
         let ours = self.open(ours, (!rotated).then_some(&mut stash))?;
@@ -225,14 +238,8 @@ impl Merging<'_> {
             .map_err(|error| self.failure(error))?;
         let (mut metadata, fields) =
             merge_metadata(base_metadata, &ours.metadata, &theirs.metadata);
-        for field in &fields {
-            warn(format!(
-                "{}: both sides changed {}; ours counts",
-                self.name,
-                field.name()
-            ));
-        }
-        if merged.conflicts.is_empty() && fields.is_empty() {
+        self.check_fields(&fields)?;
+        if merged.conflicts.is_empty() {
             if !rotated && is_same(&merged.text, &metadata, &ours) {
                 return Ok(Verdict::Merged(None));
             }
@@ -243,10 +250,52 @@ impl Merging<'_> {
         let side = if rotated { &theirs } else { &ours };
         let fits = is_one_key && metadata.keys.groups.len() == 1
             || metadata.keys.same_wrapped(&side.metadata.keys);
+        self.say_recipients(&ours.metadata, &metadata);
         if !fits {
             self.context.wrap(&mut metadata.keys, &side.key)?;
         }
         self.seal(merged, metadata, &side.key, stash)
+    }
+
+    /// Refuses files that wait for somebody already: what they hold of a conflict would be lost,
+    /// and a mark that anybody can set must not stand for a MAC.
+    fn check_settled(&self, sides: [&Metadata; 2]) -> Outcome {
+        for (side, which) in sides.into_iter().zip(["ours", "theirs"]) {
+            let why = if is_unsealed(side) {
+                "was merged without a key, and its MAC not made anew"
+            } else if side.bulla.conflicts.is_empty() {
+                continue;
+            } else {
+                "holds conflicts that nobody has settled"
+            };
+            let failure = self.failure(format!("{which} {why}"));
+            return Err(failure.hint("on that side: `bulla resolve FILE`, commit, and merge again"));
+        }
+        Ok(())
+    }
+
+    /// Refuses what both sides say of the encryption, differently: to take ours could leave in
+    /// clear what theirs encrypts, or keep out whom they let in.
+    fn check_fields(&self, fields: &[Field]) -> Outcome {
+        let names: Vec<_> = fields.iter().map(|field| field.name()).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        Err(self.failure(format!("both sides changed {}", names.join(", "))))
+    }
+
+    /// Says who comes and who goes: whoever can write to the other side has named them.
+    fn say_recipients(&self, ours: &Metadata, merged: &Metadata) {
+        let (before, after) = (ours.keys.ids().concat(), merged.keys.ids().concat());
+        for id in after.iter().filter(|id| !before.contains(id)) {
+            note(format!("{}: {id} can open the merge, by theirs", self.name));
+        }
+        for id in before.iter().filter(|id| !after.contains(id)) {
+            note(format!(
+                "{}: {id} cannot open the merge, by theirs",
+                self.name
+            ));
+        }
     }
 
     /// The merged text, encrypted, with its conflicts.
@@ -261,12 +310,7 @@ impl Merging<'_> {
         let conflicts = &merged.conflicts;
         let sealed = seal_conflicts(conflicts, &metadata, key, &mut SystemRandom)
             .map_err(|error| self.failure(error))?;
-        let known = |path: &str| sealed.iter().any(|conflict| conflict.path == path);
-        metadata
-            .bulla
-            .conflicts
-            .retain(|conflict| !known(&conflict.path));
-        metadata.bulla.conflicts.extend(sealed);
+        metadata.bulla.conflicts = sealed;
         let places = merged.conflicts.iter().map(place).collect::<Vec<_>>();
         let sealing = Sealing {
             cipher: metadata.cipher(),
@@ -302,20 +346,34 @@ impl Merging<'_> {
         keyring: &mut Keyring<'_>,
         base: Version,
         keys: [&DataKey; 2],
-    ) -> Outcome<Option<(Document, Option<Metadata>)>> {
+    ) -> Outcome<Option<Base>> {
         let (document, metadata) = match base {
             Version::Nothing => return Ok(None),
-            Version::Plain(document) => return Ok(Some((document, None))),
+            Version::Plain(plain) => {
+                return Ok(Some(Base {
+                    plain,
+                    metadata: None,
+                    has_our_key: false,
+                }));
+            }
             Version::Sealed(document, metadata) => (document, *metadata),
         };
-        for key in keys {
+        for (key, is_ours) in keys.into_iter().zip([true, false]) {
             if let Ok(plain) = self.decrypted(&document, &metadata, key, None) {
-                return Ok(Some((plain, Some(metadata))));
+                return Ok(Some(Base {
+                    plain,
+                    metadata: Some(metadata),
+                    has_our_key: is_ours,
+                }));
             }
         }
         let key = keyring.data_key(Some(self.file()), &metadata.keys, Opening::Decrypt)?;
         let opened = self.open((document, metadata, key), None)?;
-        Ok(Some((opened.plain, Some(opened.metadata))))
+        Ok(Some(Base {
+            plain: opened.plain,
+            metadata: Some(opened.metadata),
+            has_our_key: false,
+        }))
     }
 
     fn open(
@@ -339,11 +397,14 @@ impl Merging<'_> {
         stash: Option<&mut Stash>,
     ) -> Outcome<Document> {
         let options = DecryptOptions {
-            ignore_mac: is_unsealed(metadata),
+            ignore_mac: false,
             parsing: self.parsing,
         };
         let decrypted = decrypt(document, self.store, metadata, key, options, stash)
             .map_err(|error| Failure::from(error).of(&self.name))?;
+        for warning in &decrypted.warnings {
+            warn(format!("{}: {warning}", self.name));
+        }
         input::parse(&self.name, self.store, decrypted.text, self.parsing_plain())
     }
 
@@ -354,6 +415,9 @@ impl Merging<'_> {
         (ours, our): (&Document, &Metadata),
         (theirs, their): (&Document, &Metadata),
     ) -> Outcome<Verdict> {
+        if !(our.bulla.conflicts.is_empty() && their.bulla.conflicts.is_empty()) {
+            return Err(self.failure("a side holds conflicts that nobody has settled"));
+        }
         if !shares_a_key(our, their) {
             return Err(self.failure(
                 "no key here opens the file, and its data key is not the same on both sides",
@@ -383,7 +447,8 @@ impl Merging<'_> {
                 "somebody who can open it merges it: `git checkout -m FILE` with bulla as the driver",
             ));
         }
-        let (mut metadata, _) = merge_metadata(base_metadata.as_ref(), our, their);
+        let (mut metadata, fields) = merge_metadata(base_metadata.as_ref(), our, their);
+        self.check_fields(&fields)?;
         let sides = [(&our_bare, our, None), (&their_bare, their, Some(theirs))];
         for (bare, side, whole) in sides {
             if *merged.text == *bare.source && is_described_by(side, &metadata) {

@@ -52,9 +52,8 @@ impl Resolve {
         let mut input = Input::read(context, Some(&file), &self.types, None, Purpose::Edit)?;
         let unlocked = unlock::unlock(context, &mut input, &self.unlocking)?;
         let unsealed = is_unsealed(&unlocked.metadata);
-        let conflicts = open_conflicts(&unlocked.metadata, &unlocked.data_key)
-            .map_err(|error| Failure::new(Status::Decrypt, error).of(&input.name))?;
-        if conflicts.is_empty() && !unsealed {
+        let count = unlocked.metadata.bulla.conflicts.len();
+        if count == 0 && !unsealed {
             note(format!("{}: nothing is left to be settled", input.name));
             return Ok(());
         }
@@ -73,10 +72,15 @@ impl Resolve {
             plain.text,
             context.parsing_plain(),
         )?;
-        let choices = self.choices(context, &file, &document, &conflicts)?;
+        let choices = if self.ours || count == 0 {
+            Vec::new()
+        } else {
+            let conflicts = open_conflicts(&unlocked.metadata, &unlocked.data_key)
+                .map_err(|error| Failure::new(Status::Decrypt, error).of(&input.name))?;
+            self.choices(context, &file, &document, &conflicts)?
+        };
         let document = settled(context, &input, document, choices)?;
         write(context, &input, unlocked, plain.stash, &document)?;
-        let count = conflicts.len();
         note(format!("{}: {count} settled; now `git add` it", input.name));
         Ok(())
     }
@@ -95,9 +99,6 @@ impl Resolve {
             Ok((place(&sides.path)?, theirs.map_err(failed)?))
         });
         let theirs = theirs.collect::<Outcome<Vec<Choice>>>()?;
-        if self.ours || conflicts.is_empty() {
-            return Ok(Vec::new());
-        }
         if self.theirs {
             return Ok(theirs);
         }

@@ -65,6 +65,11 @@ impl Rotate {
         let plain = unlocked.plaintext(context, &input, self.unlocking.ignore_mac)?;
         let document = input::parse(&input.name, input.store, plain, context.parsing_plain())?;
         let document = convert(context, &input, document)?;
+        if !unlocked.metadata.bulla.conflicts.is_empty() {
+            let message = format!("{}: it holds conflicts of a merge", input.name);
+            return Err(Failure::new(Status::General, message)
+                .hint(format!("`bulla resolve {}` settles them", input.name)));
+        }
         let cipher = unlocked.metadata.cipher();
         let mut metadata = unlocked.metadata;
         self.change_keys(&input.name, &mut metadata.keys)?;

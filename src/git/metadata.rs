@@ -9,6 +9,8 @@ use crate::metadata::{Metadata, Selection};
 pub enum Field {
     /// How many key groups there are.
     Groups,
+    /// Who is in a group: together they have taken out everybody.
+    Recipients,
     /// How many of them are needed.
     Threshold,
     /// Which values are encrypted.
@@ -23,6 +25,7 @@ impl Field {
     pub fn name(self) -> &'static str {
         match self {
             Self::Groups => "the key groups",
+            Self::Recipients => "the recipients, so that nobody is left",
             Self::Threshold => "the threshold of the key groups",
             Self::Selection => "the selection of values",
             Self::MacOnlyEncrypted => "mac_only_encrypted",
@@ -123,7 +126,12 @@ fn keys(
     }
     for (at, group) in merged.groups.iter_mut().enumerate() {
         let before = before.map_or(&[][..], |base| &base.groups[at]);
-        *group = members(before, &ours.groups[at], &theirs.groups[at]);
+        let left = members(before, &ours.groups[at], &theirs.groups[at]);
+        if left.is_empty() {
+            fields.push(Field::Recipients);
+        } else {
+            *group = left;
+        }
     }
     merged
 }

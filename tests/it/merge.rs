@@ -95,7 +95,9 @@ fn recipients_merge_as_sets() {
             .any_stderr()
             .run();
     }
-    merge(&sandbox).run();
+    merge(&sandbox)
+        .expect_stderr_has(&format!("{carol} can open the merge, by theirs"))
+        .run();
     for who in ["alice", "bob", "carol"] {
         sandbox
             .bulla(["decrypt", "ours.yaml"])
@@ -319,4 +321,74 @@ fn the_next_holder_of_a_key_seals_a_file_that_was_merged_without_one() {
     let plain = BASE.replace("a: 1", "a: 10").replace("two", "three");
     assert_eq!(decrypted(&sandbox, "ours.yaml"), plain);
     sandbox.sops(["decrypt", "ours.yaml"]).any_stdout().run();
+}
+
+#[test]
+fn a_mark_that_anybody_can_set_is_no_mac() {
+    let sandbox = versions(BASE, &[["a", "10"]], &[]);
+    let marked = sandbox.read_text("theirs.yaml").replacen(
+        "    bulla:\n",
+        "    bulla:\n        merged_without_key: true\n",
+        1,
+    );
+    assert!(marked.contains("merged_without_key"), "{marked}");
+    let forged: String = marked
+        .lines()
+        .filter(|line| !line.starts_with("same:"))
+        .fold(String::new(), |text, line| text + line + "\n");
+    sandbox.file("theirs.yaml", forged);
+    let ours = sandbox.read("ours.yaml");
+    merge(&sandbox)
+        .expect_stderr_has("theirs was merged without a key")
+        .status(1)
+        .run();
+    assert_eq!(sandbox.read("ours.yaml"), ours);
+}
+
+#[test]
+fn a_key_that_theirs_rotated_is_kept_though_ours_was_wrapped_anew() {
+    let sandbox = versions(BASE, &[], &[]);
+    let (alice, bob) = (age_key("alice").recipient, age_key("bob").recipient);
+    sandbox.file(
+        ".sops.yaml",
+        format!("creation_rules:\n- age: {alice},{bob}\n"),
+    );
+    sandbox
+        .bulla(["updatekeys", "-y", "ours.yaml"])
+        .any_stdout()
+        .any_stderr()
+        .run();
+    sandbox.bulla(["rotate", "-i", "theirs.yaml"]).run();
+    let rotated = sandbox.read_text("theirs.yaml");
+    merge(&sandbox).any_stderr().run();
+    let merged = sandbox.read_text("ours.yaml");
+    let values = |text: &str| {
+        tokens(text)
+            .into_iter()
+            .take(5)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(values(&merged), values(&rotated));
+    sandbox
+        .bulla(["decrypt", "ours.yaml"])
+        .identity("bob")
+        .expect_stdout(BASE)
+        .run();
+}
+
+#[test]
+fn what_nobody_settled_is_not_merged_over() {
+    let sandbox = in_conflict();
+    let ours = sandbox.read("ours.yaml");
+    merge(&sandbox)
+        .expect_stderr_has("ours holds conflicts")
+        .status(1)
+        .run();
+    assert_eq!(sandbox.read("ours.yaml"), ours);
+    sandbox
+        .bulla(["rotate", "-i", "ours.yaml"])
+        .expect_stderr_has("bulla resolve ours.yaml")
+        .status(1)
+        .run();
 }

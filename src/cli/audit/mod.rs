@@ -1,7 +1,7 @@
 //! The audit log: who opens and writes which file, told to every backend that
 //! `/etc/sops/audit.yaml` names, before the plaintext or the file is there.
 //!
-//! There are two call points, and no way around them: [`Keyring::data_key`] for whatever opens a
+//! There are two call points, and no way around them for a command on files: [`Keyring::data_key`] for whatever opens a
 //! file, and [`seal`] for whatever encrypts one. The path of the configuration is a constant: were
 //! there a variable or a flag for it, whoever is audited could point it elsewhere.
 //!

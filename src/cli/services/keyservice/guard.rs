@@ -112,8 +112,11 @@ fn names(text: &str, address: &Address) -> bool {
         Address::Pgp(fingerprint) => {
             text.replace(' ', "").to_uppercase() == fingerprint.replace(' ', "").to_uppercase()
         }
-        // whatever role or context it is used with
-        Address::Kms(key) => text == key.arn || text == address.id(),
+        // in whatever context; a role or a profile of this machine has to be named with it
+        Address::Kms(key) => {
+            let is_plain = key.role.is_empty() && key.aws_profile.is_empty();
+            is_plain && text == key.arn || text == address.id()
+        }
         // whatever version
         Address::AzureKv(key) => {
             text == address.id()
@@ -134,7 +137,13 @@ fn same_words(one: &str, other: &str) -> bool {
 pub(super) fn printable(text: &str) -> String {
     let shown = text.chars().take(300);
     shown
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .map(|c| match c {
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                '\u{fffd}'
+            }
+            c if c.is_control() => '\u{fffd}',
+            c => c,
+        })
         .collect()
 }
 
@@ -175,16 +184,18 @@ mod tests {
         for not in ["age1yyyyyy", "ssh-ed25519 AAAB me@here", ""] {
             assert_eq!(allows(&age(not)), None, "{not}");
         }
-        let kms = |arn: &str| {
+        let kms = |arn: &str, role: &str| {
             Address::Kms(KmsAddress {
                 arn: arn.to_owned(),
-                role: "r".to_owned(),
+                role: role.to_owned(),
                 context: std::collections::BTreeMap::default(),
                 aws_profile: String::new(),
             })
         };
-        assert_eq!(allows(&kms("arn:aws:kms:eu:1:key/k")), Some(Allowed::Key));
-        assert_eq!(allows(&kms("arn:aws:kms:eu:1:key/l")), None);
+        let arn = "arn:aws:kms:eu:1:key/k";
+        assert_eq!(allows(&kms(arn, "")), Some(Allowed::Key));
+        assert_eq!(allows(&kms(arn, "arn:aws:iam::1:role/any")), None);
+        assert_eq!(allows(&kms("arn:aws:kms:eu:1:key/l", "")), None);
     }
 
     #[test]
