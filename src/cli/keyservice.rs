@@ -121,13 +121,28 @@ fn unknown_kind(text: &str) -> Failure {
     Failure::new(Status::General, message).hint(format!("the kinds are: {}", kinds.join(", ")))
 }
 
+/// An address without the name and password that may stand in it.
+fn bare(text: &str) -> String {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    if scheme.is_empty() {
+        return host.to_owned();
+    }
+    format!("{scheme}://{host}")
+}
+
 /// The key services that flags and environment name; what is no address is passed over, as sops
 /// does.
 pub fn addresses(global: &Global, environment: &Environment) -> Vec<ServiceUri> {
     let texts = global.key_services(environment).into_iter();
     let parsed = texts.filter(|text| !text.is_empty()).map(|text| {
         let parsed = text.parse();
-        parsed.map_err(|error| warn(format_args!("key service {text:?} is passed over: {error}")))
+        parsed.map_err(|error| {
+            warn(format_args!(
+                "key service {:?} is passed over: {error}",
+                bare(&text)
+            ))
+        })
     });
     parsed.filter_map(Result::ok).collect()
 }

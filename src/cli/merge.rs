@@ -109,8 +109,15 @@ impl Merge {
                 note(format!(
                     "{name}: both sides changed {places}; ours stands in the file"
                 ));
+                // who named the file has not named a command
+                let is_plain = |c: char| c.is_alphanumeric() || "/._-".contains(c);
+                let shown = if name.chars().all(is_plain) {
+                    name
+                } else {
+                    "FILE"
+                };
                 note(format!(
-                    "hint: `bulla resolve {name}` settles it; then `git add {name}`"
+                    "hint: `bulla resolve {shown}` settles it; then `git add {shown}`"
                 ));
                 Ok(ExitCode::from(1))
             }

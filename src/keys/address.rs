@@ -180,6 +180,7 @@ mod tests {
             ("azure_kv", "http://v/keys/n"),
             ("hc_vault", "v/v1/a/keys/k"),
             ("hc_vault", "https://v/prefix/v1/a/keys/k"),
+            ("hc_vault", "https://me:hunter2@v/v1/a/keys/k"),
         ] {
             let error = provider(id).parse_one(text, 1, &plain).unwrap_err();
             assert!(!error.to_string().contains(text), "{error}");

@@ -49,6 +49,8 @@ fn fields(uri: &str) -> Result<Fields, Cause> {
     let parse = || {
         let (scheme, rest) = uri.trim().split_once("://")?;
         let (host, path) = rest.split_once('/')?;
+        // a name and a password would stand in the file, and in messages
+        let host = Some(host).filter(|host| !host.contains('@'))?;
         let (version, path) = path.split_once('/')?;
         let (path, name) = path.trim_end_matches('/').rsplit_once('/')?;
         let (engine, _) = path.rsplit_once('/')?;

@@ -380,3 +380,16 @@ fn a_report_of_gitlab_has_plain_lines() {
     case.expect_stderr_has("TWO: a report of GitLab has no values with blanks")
         .run();
 }
+
+#[test]
+fn a_name_out_of_a_file_does_not_steer_the_terminal() {
+    let sandbox = Sandbox::new();
+    sandbox.encrypted("f.json", "{\"a\\u001b[31mEVIL\": 1}");
+    let said = sandbox
+        .bulla(["export", "--format", "shell", "f.json"])
+        .any_stderr()
+        .status(4)
+        .run()
+        .stderr;
+    assert!(!said.contains('\u{1b}') && said.contains("EVIL"), "{said}");
+}
