@@ -141,7 +141,7 @@ pub fn addresses(global: &Global, environment: &Environment) -> Vec<ServiceUri> 
             warn(format_args!(
                 "key service {:?} is passed over: {error}",
                 bare(&text)
-            ))
+            ));
         })
     });
     parsed.filter_map(Result::ok).collect()

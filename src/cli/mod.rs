@@ -256,14 +256,14 @@ pub fn run() -> ExitCode {
     process::harden();
     let mut arguments = std::env::args_os();
     let program = arguments.next().unwrap_or_default();
-    let outcome =
-        legacy::rewrite(arguments.collect(), &Cli::command()).and_then(|arguments| match arguments
-            .as_slice()
-        {
-            [] => Err(no_file()),
-            [only] if only == "--version" => version(&program).map(|()| ExitCode::SUCCESS),
-            _ => dispatch(arguments),
-        });
+    // made once: the flags of all commands take a good part of a short run
+    let command = Cli::command();
+    let rewritten = legacy::rewrite(arguments.collect(), &command);
+    let outcome = rewritten.and_then(|arguments| match arguments.as_slice() {
+        [] => Err(no_file()),
+        [only] if only == "--version" => version(&program).map(|()| ExitCode::SUCCESS),
+        _ => dispatch(command, arguments),
+    });
     match outcome {
         Ok(code) => code,
         Err(failure) => {
@@ -274,10 +274,10 @@ pub fn run() -> ExitCode {
 }
 
 /// The status is another than success only where it is that of a command that was run.
-fn dispatch(arguments: Vec<OsString>) -> Outcome<ExitCode> {
+fn dispatch(command: clap::Command, arguments: Vec<OsString>) -> Outcome<ExitCode> {
     let name = OsString::from("bulla");
     let words = std::iter::once(name).chain(arguments);
-    let matches = Cli::command().try_get_matches_from(words);
+    let matches = command.try_get_matches_from(words);
     let parsed = matches.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     let (cli, matches) = match parsed {
         Ok(parsed) => parsed,
