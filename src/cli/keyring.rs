@@ -122,23 +122,9 @@ impl<'c> Keyring<'c> {
     }
 
     fn recover(&mut self, name: &str, keys: &KeyGroups) -> Outcome<Recovered> {
-        self.ask_commands(keys);
-        let environment = &self.context.environment;
-        let services = self.context.services();
-        let services: Vec<&dyn Service> = services.iter().map(AsRef::as_ref).collect();
-        let agent = self.context.agent();
-        let unlocker = Unlocker {
-            services: &services,
-            agent: agent.as_deref(),
-            local: self.context.is_local(),
-            gpg: Some(&mut GpgProgram::new(environment)),
-            opened: Some(&mut self.context.opened.borrow_mut()),
-            plugins: Some(&mut PathPlugins::new(environment)),
-            prompt: Some(&mut Terminal::new(environment)),
-            ..Unlocker::new(&mut self.identities)
-        };
-        let opened = keys.unwrap_data_key(&self.order, unlocker);
-        self.hand_over(agent.as_deref());
+        let opened = self.with_all(keys, |order, unlocker| {
+            keys.unwrap_data_key(order, unlocker)
+        });
         if let Ok(recovered) = &opened {
             let by = recovered.by.join(", ");
             self.context.tell(format_args!("{name}: opened by {by}"));
@@ -170,6 +156,15 @@ impl<'c> Keyring<'c> {
 
     /// Tries every key of a file.
     pub fn try_all(&mut self, keys: &KeyGroups) -> Trial {
+        self.with_all(keys, |order, unlocker| keys.try_all(order, unlocker))
+    }
+
+    /// Works with everything that may open keys of this user, in the decryption order.
+    fn with_all<T>(
+        &mut self,
+        keys: &KeyGroups,
+        work: impl FnOnce(&[String], Unlocker<'_>) -> T,
+    ) -> T {
         self.ask_commands(keys);
         let environment = &self.context.environment;
         let services = self.context.services();
@@ -185,9 +180,9 @@ impl<'c> Keyring<'c> {
             prompt: Some(&mut Terminal::new(environment)),
             ..Unlocker::new(&mut self.identities)
         };
-        let trial = keys.try_all(&self.order, unlocker);
+        let done = work(&self.order, unlocker);
         self.hand_over(agent.as_deref());
-        trial
+        done
     }
 
     /// Has the agent hold what somebody was asked for.
